@@ -1,0 +1,9 @@
+"""What a user is told: one sentence that names the file, the field and what was expected."""
+
+
+class InputError(ValueError):
+    """Bad input. The command line prints the message without a traceback and exits with status 2."""
+
+
+class PictureError(InputError):
+    """One picture that can't be used. Batches skip it, list it with this reason, and go on."""
