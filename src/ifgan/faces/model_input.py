@@ -1,0 +1,104 @@
+"""The one function that makes a model input, for training, prediction, figures and export alike. Paper §4.2.
+
+Aligned face -> square of 256/224 times the model's size -> flip, rotation -> crop of the model's size
+-> float32 in [-1, 1]. The paper's 256 and 224 give the square 256; a model of 96 pixels works on 110.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ifgan.errors import PictureError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What training varies. The default changes nothing and crops the centre, as testing does (§4.2).
+
+    ``angle_deg`` turns the picture counter-clockwise about its centre. ``crop_left_px`` and ``crop_top_px`` lie in
+    [0, working_side(size) - size]; None is the centre. Order: flip, rotate, crop.
+    """
+
+    flip: bool = False
+    angle_deg: float = 0.0
+    crop_left_px: int | None = None
+    crop_top_px: int | None = None
+
+
+_NO_AUGMENTATION = Augmentation()
+
+
+def working_side(size_px: int) -> int:
+    """The side that a crop of ``size_px`` is taken from: 224 -> 256 as in the paper, 96 -> 110."""
+    return round(size_px * 256 / 224)
+
+
+def shrink(aligned_hwc_uint8: np.ndarray, size_px: int) -> np.ndarray:
+    """(side, side, 3) uint8 with side = working_side(size_px), antialiased.
+
+    A picture that has this side already is returned as it is: so a cache of shrunken pictures gives the same
+    bits as the pictures themselves. Raises PictureError for anything but a square HWC uint8 RGB array.
+    """
+    shape, side = aligned_hwc_uint8.shape, working_side(size_px)
+    if aligned_hwc_uint8.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3:
+        raise PictureError(f"an aligned face must be square HWC uint8 RGB, got {aligned_hwc_uint8.dtype} {shape}")
+    if shape[0] == side:
+        return aligned_hwc_uint8
+    return np.asarray(Image.fromarray(aligned_hwc_uint8).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def to_model_input(
+    aligned_hwc_uint8: np.ndarray, size_px: int = 224, augmentation: Augmentation = _NO_AUGMENTATION
+) -> Tensor:
+    """(3, size, size) float32 in [-1, 1] from an aligned face (square HWC uint8 RGB of any side).
+
+    Raises PictureError for another array, ValueError for a crop that leaves the picture.
+    """
+    square = shrink(aligned_hwc_uint8, size_px)
+    left, top = _crop_corner(size_px, augmentation)
+    if augmentation.flip:
+        square = square[:, ::-1]
+    if augmentation.angle_deg:
+        crop = _rotated_crop(square, augmentation.angle_deg, left, top, size_px)
+    else:
+        crop = square[top : top + size_px, left : left + size_px]
+    chw = torch.from_numpy(crop.copy()).permute(2, 0, 1)  # (3, size, size); torch wants memory it may write to
+    return chw.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
+
+
+def to_picture(image_chw: Tensor) -> np.ndarray:
+    """(height, width, 3) uint8 from a (3, height, width) tensor in [-1, 1]; values beyond are clipped."""
+    pixels = image_chw.detach().float().add(1.0).mul(127.5).round().clamp(0, 255)
+    return pixels.to("cpu", torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def _crop_corner(size_px: int, augmentation: Augmentation) -> tuple[int, int]:
+    room = working_side(size_px) - size_px
+    centre = room // 2
+    left = centre if augmentation.crop_left_px is None else augmentation.crop_left_px
+    top = centre if augmentation.crop_top_px is None else augmentation.crop_top_px
+    if not (0 <= left <= room and 0 <= top <= room):
+        raise ValueError(f"crop corner ({left}, {top}) is outside 0..{room}")
+    return left, top
+
+
+def _rotated_crop(square: np.ndarray, angle_deg: float, left: int, top: int, size_px: int) -> np.ndarray:
+    """The crop of the rotated square, in one bilinear step; corners from outside repeat the edge."""
+    side, angle = len(square), math.radians(angle_deg)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    padding = math.ceil(side / 2 * (abs(cosine) + abs(sine) - 1)) + 1
+    padded = np.pad(square, ((padding, padding), (padding, padding), (0, 0)), mode="edge")
+    centre = side / 2  # out (x, y) -> in: R (x + left - centre, y + top - centre) + centre + padding
+    dx, dy = left - centre, top - centre
+    to_padded = (
+        *(cosine, -sine, cosine * dx - sine * dy + centre + padding),
+        *(sine, cosine, sine * dx + cosine * dy + centre + padding),
+    )
+    picture = Image.fromarray(padded)
+    return np.asarray(
+        picture.transform((size_px, size_px), Image.Transform.AFFINE, to_padded, Image.Resampling.BILINEAR)
+    )

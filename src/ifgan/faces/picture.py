@@ -1,0 +1,122 @@
+"""The one door for pictures: any file or array in, HWC uint8 RGB out (§4.2 starts here).
+
+Everything that reads a picture comes through here, so that rotation flags, colour modes and size limits are
+handled once. Nothing is guessed from pixel values, and Pillow's global settings stay as they are.
+
+Choices: transparent pixels are laid on white, as viewers show them; 16-bit grey is divided by 257; CMYK is
+converted without a colour profile; of an animation the first frame counts.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ifgan.errors import PictureError
+
+MAX_PIXELS = 100_000_000  # decoded: 300 MB; a 100-megapixel camera still passes
+MIN_SIDE_PX = 16  # below this no expression can be seen
+# Photographs and the data sets' formats. Not Pillow's whole list: some of its readers start other programs (EPS).
+_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # "I" is what Pillow makes of a 16-bit PGM
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_picture(path: str | Path) -> np.ndarray:
+    """The picture in a file: (height, width, 3) uint8 RGB, turned upright as its EXIF flag says.
+
+    Raises PictureError, one sentence that names the file, when it is missing, no picture, cut off, smaller than
+    MIN_SIDE_PX on a side or larger than MAX_PIXELS. Sizes are judged by the header, before anything is decoded.
+    """
+    path = Path(path)
+    if not path.is_file():  # also keeps a named pipe from blocking for ever
+        raise PictureError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here
+            with Image.open(path, formats=_FORMATS) as image:
+                return _to_rgb(image, str(path))
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{path}: has more than {MAX_PIXELS:,} pixels") from error
+    except Image.UnidentifiedImageError as error:
+        raise PictureError(f"{path}: is not a picture ({', '.join(_FORMATS)})") from error
+    except Exception as error:  # Pillow's readers raise a dozen types on broken files, SyntaxError among them
+        raise PictureError(f"{path}: can't be decoded ({_one_line(error)})") from error
+
+
+def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
+    """HWC uint8 RGB from a path, a PIL image or an HWC uint8 RGB array (returned as it is).
+
+    Raises PictureError for what can't be read, and for an array of another shape or type.
+    """
+    if isinstance(source, str | Path):
+        return open_picture(source)
+    if isinstance(source, Image.Image):
+        try:
+            return _to_rgb(source, "the PIL image")
+        except (OSError, ValueError) as error:
+            raise PictureError(f"the PIL image can't be decoded ({_one_line(error)})") from error
+    if not isinstance(source, np.ndarray):
+        raise PictureError(f"a picture must be a path, a PIL image or an array, not {type(source).__name__}")
+    if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+        raise PictureError(f"the array must be HWC uint8 RGB, got {source.dtype} of shape {source.shape}")
+    _check_size(source.shape[1], source.shape[0], "the array")
+    return source
+
+
+def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
+    _check_size(*image.size, name)
+    orientation = _orientation(image)
+    if image.mode in _GREY_16_BIT:
+        image = _grey_8_bit(image, name)
+    elif image.mode == "F":
+        raise PictureError(f"{name}: has floating-point pixels, whose range is unknown; expected 8 or 16 bits")
+    elif image.has_transparency_data:
+        image = _on_white(image)
+    image = image.convert("RGB")
+    if orientation in _UPRIGHT_BY:
+        image = image.transpose(_UPRIGHT_BY[orientation])
+    return np.array(image)  # (H, W, 3), a copy that may be written to
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise PictureError(f"{name}: is {width}x{height}, more than {MAX_PIXELS:,} pixels")
+    if min(width, height) < MIN_SIDE_PX:
+        raise PictureError(f"{name}: is {width}x{height} pixels, smaller than {MIN_SIDE_PX}x{MIN_SIDE_PX}")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block says nothing about the pixels
+        return 1
+
+
+def _grey_8_bit(image: Image.Image, name: str) -> Image.Image:
+    grey = np.asarray(image)
+    if grey.min() < 0 or grey.max() > 65535:
+        raise PictureError(f"{name}: has 32-bit pixels; expected 8 or 16 bits")
+    return Image.fromarray(((grey.astype(np.uint32) + 128) // 257).astype(np.uint8))  # 65535 -> 255, rounded
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
