@@ -1,0 +1,71 @@
+"""The average face of every expression: the identity-free target. Paper §4.3 ("averaging all same-label images").
+
+The plain mean, pixel by pixel, of the aligned 256x256 training pictures. Which pictures train is the caller's
+business: only those are opened, so nothing of a validation or test picture can reach an average.
+"""
+
+import io
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ifgan.data.sample import Sample
+from ifgan.data.workers import map_in_order
+from ifgan.errors import InputError, PictureError
+from ifgan.faces.align import ALIGNED_SIZE
+from ifgan.faces.picture import open_picture
+from ifgan.files import write_bytes
+from ifgan.labels import in_order
+
+SHAPE = (ALIGNED_SIZE, ALIGNED_SIZE, 3)
+
+
+def average_faces(folder: Path, samples: Iterable[Sample], workers: int | None = None) -> dict[str, np.ndarray]:
+    """Expression -> (256, 256, 3) uint8 mean of the given samples of the prepared set ``folder``, canonical order.
+
+    Sums of whole numbers in float64 are exact, so the result depends on no order and no number of ``workers``.
+    Memory: one sum an expression and a few open pictures. Raises InputError when there are no samples, PictureError
+    that names a picture which is unreadable or not 256x256.
+    """
+    return average_located_faces(((Path(folder), sample) for sample in samples), workers)
+
+
+def average_located_faces(located: Iterable[tuple[Path, Sample]], workers: int | None = None) -> dict[str, np.ndarray]:
+    """The same over several prepared sets: pairs of a prepared folder and a sample of it."""
+    sums: dict[str, np.ndarray] = {}
+    numbers: Counter[str] = Counter()
+    for expression, image in map_in_order(_open_aligned, located, workers):
+        total = sums.setdefault(expression, np.zeros(SHAPE))  # float64
+        total += image
+        numbers[expression] += 1
+    if not sums:
+        raise InputError("average faces: no training picture was given")
+    return {name: np.rint(sums[name] / numbers[name]).astype(np.uint8) for name in in_order(set(sums))}
+
+
+def _open_aligned(located: tuple[Path, Sample]) -> tuple[str, np.ndarray]:
+    folder, sample = located
+    path = folder / sample.image
+    image = open_picture(path)
+    if image.shape != SHAPE:
+        raise PictureError(f"{path}: is {image.shape[1]}x{image.shape[0]}; an aligned face is 256x256")
+    return sample.expression, image
+
+
+def write_averages(folder: Path, averages: dict[str, np.ndarray]) -> None:
+    """One lossless ``<expression>.png`` each."""
+    for expression, image in averages.items():
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        write_bytes(Path(folder) / f"{expression}.png", file.getvalue())
+
+
+def read_averages(folder: Path) -> dict[str, np.ndarray]:
+    """What `write_averages` wrote, in the canonical order. Raises InputError when there is none."""
+    names = in_order([path.stem for path in Path(folder).glob("*.png")])
+    if not names:
+        raise InputError(f"{folder}: holds no average face; expected files such as happiness.png")
+    return {name: open_picture(Path(folder) / f"{name}.png") for name in names}

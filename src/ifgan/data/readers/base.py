@@ -1,0 +1,126 @@
+"""What a reader hands over: the pictures of a data set as its owner distributes it, one by one (§4.1).
+
+A reader knows folder shapes, file names and label codes of one source, and nothing of faces: it streams
+`SourcePicture`s (and `Rejected` ones with their reason) and states the counts that a full copy should give.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ifgan.data.sample import Sample
+from ifgan.errors import InputError
+
+PICTURE_SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+_SPLIT_WORDS = {
+    "train": "train training",
+    "validation": "validation valid val dev publictest",
+    "test": "test testing privatetest",
+}
+_SPLITS = {word: split for split, words in _SPLIT_WORDS.items() for word in words.split()}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A picture that can't be used: ``file`` as the user finds it (relative to the source), and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class SourcePicture:
+    """One labelled picture of a source, before any face is sought.
+
+    ``image`` is a file or an HWC uint8 RGB array; ``name`` becomes the file name in ``images/`` and is unique
+    inside the set; ``source`` tells the user where it came from. ``landmarks_xy_px``: (5, 2) eye centres
+    (image left first), nose tip, mouth corners, where the owner supplies them. Strings are empty where unknown.
+    """
+
+    image: Path | np.ndarray
+    name: str
+    source: str
+    dataset: str
+    expression: str
+    subject: str = ""
+    sequence: str = ""
+    frame: str = ""
+    intensity: str = ""
+    split: str = ""
+    age: str = ""
+    gender: str = ""
+    ethnicity: str = ""
+    landmarks_xy_px: np.ndarray | None = None
+
+    def sample(self) -> Sample:
+        """The manifest row of the prepared picture."""
+        return Sample(
+            image=f"images/{self.name}.png",
+            dataset=self.dataset,
+            subject=self.subject,
+            sequence=self.sequence,
+            frame=self.frame,
+            expression=self.expression,
+            intensity=self.intensity,
+            split=self.split,
+            age=self.age,
+            gender=self.gender,
+            ethnicity=self.ethnicity,
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source, opened. ``items`` is read once and may be a generator, so that a big set never is in memory whole.
+
+    ``expected`` holds the counts of a full copy, a subset of the keys of `ifgan.data.counts.count`;
+    ``notes`` say what is missing, extra or was left aside; ``aligned``: faces are cropped already.
+    """
+
+    dataset: str
+    items: Iterable[SourcePicture | Rejected]
+    total: int | None = None
+    expected: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    aligned: bool = False
+
+
+def safe_name(relative: str) -> str:
+    """A file name for any relative path: readable, portable, and different for different paths.
+
+    ``"happy/José 1.jpg"`` -> ``"happy__Jos_1-5e0c1f4a"`` (the tail is the path's hash).
+    """
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", relative).replace("/", "__")
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_")[-80:]
+    return f"{readable or 'picture'}-{hashlib.sha256(relative.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+def canonical_split(word: str) -> str:
+    """``"Training"`` -> ``"train"``; nothing stays nothing. Raises ValueError that names the word."""
+    key = re.sub(r"[^a-z]", "", word.lower())
+    if not word.strip():
+        return ""
+    if key not in _SPLITS:
+        raise ValueError(f"unknown split {word!r}; expected train, validation or test")
+    return _SPLITS[key]
+
+
+def existing_folder(root: Path) -> Path:
+    """``root`` as a Path. Raises InputError unless it is a folder."""
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
+    return root
+
+
+def some_of(names: Iterable[str], limit: int = 5) -> str:
+    """The first few names, and how many more there are: for messages."""
+    listed = list(names)
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more

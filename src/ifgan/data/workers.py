@@ -1,0 +1,40 @@
+"""Work spread over threads, results in the order of the input, bounded memory.
+
+Threads suffice: decoding, resizing and encoding a picture all release Python's lock.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def worker_count(workers: int | None) -> int:
+    """The number asked for, at least one; by default the processors this process may use."""
+    if workers is not None:
+        return max(1, workers)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_in_order(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+    """``map(function, items)`` on threads. Holds at most four unfinished or waiting results a worker.
+
+    The first exception that ``function`` raises is raised here, at that item's place.
+    """
+    count = worker_count(workers)
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= 4 * count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
