@@ -7,10 +7,14 @@ from typing import Any
 
 from ifgan.data.readers.base import Reading
 from ifgan.data.readers.bu3dfe import read_bu3dfe
+from ifgan.data.readers.fer2013 import read_fer2013
+from ifgan.data.readers.folder import read_folder
 from ifgan.errors import InputError
 
 READERS: dict[str, Callable[..., Reading]] = {
     "bu3dfe": read_bu3dfe,
+    "fer2013": read_fer2013,
+    "folder": read_folder,
 }
 
 

@@ -1,0 +1,116 @@
+"""Anybody's pictures: ``ROOT/<expression>/<file>``, or ``ROOT/labels.csv`` (layout: docs/data/folder.md).
+
+``labels.csv`` has the columns ``image,subject,expression[,split]``, paths relative to ROOT; the manifest's other
+columns are taken over where they exist. Expressions may be any usual synonym. A word that is no expression stops the
+reading, because the label table itself is in doubt; a picture that is missing is one rejected picture.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from ifgan.data.readers.base import (
+    PICTURE_SUFFIXES,
+    Reading,
+    Rejected,
+    SourcePicture,
+    canonical_split,
+    existing_folder,
+    safe_name,
+    some_of,
+)
+from ifgan.errors import InputError
+from ifgan.labels import canonical
+
+REQUIRED = ("image", "subject", "expression")
+TAKEN_OVER = ("subject", "sequence", "frame", "intensity", "age", "gender", "ethnicity")
+Row = dict[str, str]
+
+
+def read_folder(root: Path) -> Reading:
+    """The pictures of ``root``: as ``labels.csv`` lists them, else by their folder's name.
+
+    Raises InputError for a missing column, an unknown expression or split (naming row and word), an empty folder.
+    """
+    root = existing_folder(root)
+    return _by_table(root) if (root / "labels.csv").exists() else _by_folder(root)
+
+
+def _by_folder(root: Path) -> Reading:
+    pictures: list[SourcePicture] = []
+    aside: list[str] = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        try:
+            expression = canonical(folder.name)
+        except ValueError as error:
+            raise InputError(f"{folder}: {error}") from error
+        for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+            relative = path.relative_to(root).as_posix()
+            if path.suffix.lower() in PICTURE_SUFFIXES:
+                pictures.append(SourcePicture(path, safe_name(relative), relative, "folder", expression))
+            else:
+                aside.append(relative)
+    if not pictures:
+        raise InputError(f"{root}: no pictures; expected {root.name}/<expression>/<file> or {root.name}/labels.csv")
+    notes = (f"left aside, no picture's suffix: {some_of(aside)}",) if aside else ()
+    return Reading("folder", pictures, len(pictures), notes=notes)
+
+
+def _by_table(root: Path) -> Reading:
+    path = root / "labels.csv"
+    rows = _rows(path)
+    if not rows:
+        raise InputError(f"{path}: lists no pictures")
+    labels = [_labels(path, line, row) for line, row in rows]  # all labels are checked before any picture is opened
+    return Reading("folder", _listed(root, rows, labels), len(rows))
+
+
+def _rows(path: Path) -> list[tuple[int, Row]]:
+    """The line number and the stripped cells of every row. A byte-order mark, CRLF and ``;`` for ``,`` are fine."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        header = text.partition("\n")[0]
+        delimiter = ";" if ";" in header and "," not in header else ","
+        table = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        columns = [name.strip().lower() for name in next(table, [])]
+        rows = [(table.line_num, [cell.strip() for cell in row]) for row in table if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: can't be read as a UTF-8 table ({error})") from error
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        raise InputError(f"{path}: column {missing[0]!r} is missing; expected image,subject,expression[,split]")
+    wide = [line for line, row in rows if len(row) > len(columns)]
+    if wide:
+        raise InputError(f"{path}, line {wide[0]}: has more cells than the header names columns")
+    return [(line, dict(zip(columns, row + [""] * len(columns), strict=False))) for line, row in rows]
+
+
+def _labels(path: Path, line: int, row: Row) -> tuple[str, str]:
+    """Canonical expression and split of a row."""
+    try:
+        return canonical(row["expression"]), canonical_split(row.get("split", ""))
+    except ValueError as error:
+        raise InputError(f"{path}, line {line}: {error}") from error
+
+
+def _listed(
+    root: Path, rows: list[tuple[int, Row]], labels: list[tuple[str, str]]
+) -> Iterator[SourcePicture | Rejected]:
+    first: dict[str, int] = {}
+    for (line, row), (expression, split) in zip(rows, labels, strict=True):
+        image = row["image"].replace("\\", "/")  # a table written on Windows
+        relative = PurePosixPath(image)
+        key = relative.as_posix()
+        if not image:
+            yield Rejected(f"labels.csv line {line}", "names no image")
+        elif relative.is_absolute() or ".." in relative.parts or ":" in image.partition("/")[0]:
+            yield Rejected(image, f"labels.csv line {line}: expected a path inside {root.name}")
+        elif key in first:
+            yield Rejected(image, f"labels.csv line {line}: listed before, on line {first[key]}")
+        elif not (root / relative).is_file():
+            yield Rejected(image, f"labels.csv line {line}: no such file")
+        else:
+            first[key] = line
+            known = {name: row.get(name, "") for name in TAKEN_OVER}
+            yield SourcePicture(root / relative, safe_name(key), key, "folder", expression, split=split, **known)
