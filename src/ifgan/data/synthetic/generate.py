@@ -1,0 +1,218 @@
+"""Makes the synthetic posed set (§4.1 stands on BU-3DFE, whose layout and file names this one has).
+
+``OUT/F0001/F0001_AN04WH_F2D.png`` and so on: per subject six expressions at levels 01 to 04 and one neutral.
+Beside the pictures: ``ground_truth.csv`` (a row per picture), ``identities.json`` (a shape vector per subject),
+``synthesis.json`` (seed, counts, versions), and ``truth/``, one file per finished subject, by which a run that
+was broken off goes on.
+"""
+
+import csv
+import importlib.metadata
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ifgan.data.synthetic.colour import Painter
+from ifgan.data.synthetic.expression import LEVELS, NEUTRAL, PROTOTYPES, Pose, draw_pose
+from ifgan.data.synthetic.identity import Identity, draw_identity, subject_name
+from ifgan.data.synthetic.mesh import Head, load_head, vertex_normals
+from ifgan.data.synthetic.render import render
+from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actions, paint_background, turn_head
+from ifgan.errors import InputError
+from ifgan.files import read_json, write_bytes, write_json, write_text
+from ifgan.seeds import numpy_rng
+
+RECIPE = 1  # raised whenever the same seed gives other pictures
+_CODES = {"anger": "AN", "disgust": "DI", "fear": "FE", "happiness": "HA", "sadness": "SA", "surprise": "SU"}
+
+
+@dataclass(frozen=True)
+class SynthesisReport:
+    """What a run did: ``subjects`` and ``pictures`` in the folder now, ``made`` subjects of them in this run."""
+
+    folder: Path
+    subjects: int
+    pictures: int
+    made: int
+    seconds: float
+
+
+def synthesize(
+    out: Path,
+    subjects: int = 100,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> SynthesisReport:
+    """Make the pictures of subjects 0 to ``subjects`` - 1; those already finished in ``out`` are kept.
+
+    Subject k of a seed is the same, byte for byte, whatever the number of subjects or ``workers`` (None: one per
+    core). ``progress`` is called with (subjects done, subjects to make). Raises InputError when anny is missing,
+    when the folder can't be written or holds the set of another seed, or for fewer than one subject.
+    """
+    out, started = Path(out), time.monotonic()
+    if subjects < 1:
+        raise InputError(f"subjects: {subjects} given; expected at least 1")
+    load_head()  # a missing package is found here, before anything is written
+    _claim(out, seed)
+    todo = [number for number in range(subjects) if not _truth_path(out, number).exists()]
+    _make_all(out, todo, seed, workers or os.cpu_count() or 1, progress)
+    truths = [read_json(path) for path in sorted((out / "truth").glob("*.json"))]
+    rows = [row for truth in truths for row in truth["pictures"]]
+    _write_tables(out, truths, rows)
+    write_json(out / "synthesis.json", _about(seed) | {"subjects": len(truths), "pictures": len(rows)})
+    return SynthesisReport(out, len(truths), len(rows), len(todo), time.monotonic() - started)
+
+
+def _about(seed: int) -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in ("anny", "numpy", "Pillow", "scipy")}
+    return {"seed": seed, "recipe": RECIPE, "versions": versions}
+
+
+def _claim(out: Path, seed: int) -> None:
+    """Mark the folder as this seed's, or refuse it when it is another's."""
+    path = out / "synthesis.json"
+    if path.exists():
+        found = read_json(path)
+        if (found.get("seed"), found.get("recipe")) != (seed, RECIPE):
+            raise InputError(
+                f"{path}: the folder holds the set of seed {found.get('seed')}, recipe {found.get('recipe')}; "
+                f"expected seed {seed}, recipe {RECIPE}, or another folder"
+            )
+        return
+    write_json(path, _about(seed))
+
+
+def _truth_path(out: Path, number: int) -> Path:
+    return out / "truth" / f"{subject_name(number)}.json"
+
+
+def _make_all(
+    out: Path, todo: list[int], seed: int, workers: int, progress: Callable[[int, int], object] | None
+) -> None:
+    if not todo:
+        return
+    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(_make_subject, out, seed, number) for number in todo]
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                job.result()
+                if progress:
+                    progress(done, len(todo))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_studio: list["Studio"] = []  # one per worker process: reading the head takes longer than drawing it
+
+
+def _make_subject(out: Path, seed: int, number: int) -> None:
+    if not _studio:
+        _studio.append(Studio(load_head()))
+    identity = draw_identity(seed, number, _studio[0].head)
+    rows = []
+    for row, image_hwc_uint8 in _studio[0].pictures(identity, seed):
+        content = io.BytesIO()
+        Image.fromarray(image_hwc_uint8).save(content, "PNG", compress_level=4)
+        write_bytes(out / row["image"], content.getvalue())
+        rows.append(row)
+    person = asdict(identity) | {"paint": asdict(identity.paint)}
+    write_json(_truth_path(out, number), {"identity": person, "pictures": rows})  # last: says that all are there
+
+
+class Studio:
+    """Draws people; keeps what all of them share."""
+
+    def __init__(self, head: Head) -> None:
+        self.head, self.painter = head, Painter(head)
+        self._offsets: dict[str, np.ndarray] = {}  # parsing a target takes longer than adding it
+
+    def pictures(self, identity: Identity, seed: int):
+        """Yield (ground truth row, HWC uint8 picture) of one subject, neutral first."""
+        neutral, action = self._neutral(identity), self.head.action
+        surface = self.painter.surface(identity.paint, numpy_rng("synthetic skin", seed, identity.subject))
+        for level, pose in _poses(identity.subject, seed):
+            name = f"{identity.subject}_{_CODES.get(pose.expression, 'NE')}{level:02d}{identity.ethnicity}_F2D.png"
+            rng = numpy_rng("synthetic scene", seed, name)
+            scene = draw_scene(rng)
+            vertices = neutral + self._moved(pose.actions(), action) + self._moved(gaze_actions(scene), action)
+            vertices = turn_head(vertices, self.head.vertices[:, 1], scene)
+            eyes = self._eyes(vertices)
+            vertices -= eyes.mean(axis=0)
+            camera = camera_for(scene, float(np.linalg.norm(eyes[0] - eyes[1])))
+            normals = vertex_normals(vertices, surface.triangles)
+            image = render(
+                vertices, normals, surface, light=scene.light, camera=camera, background=paint_background(scene, rng)
+            )
+            yield _row(f"{identity.subject}/{name}", identity, level, pose, scene, seed=seed), image
+
+    def _neutral(self, identity: Identity) -> np.ndarray:
+        vertices = self.head.vertices + self._moved(identity.shapes, self.head.target)
+        return vertices + self.painter.hair_offsets(identity.paint, vertex_normals(vertices, self.painter.triangles))
+
+    def _moved(self, weights: dict[str, float], read: Callable[[str], np.ndarray]) -> np.ndarray:
+        """(V, 3) dm: the weighted sum of targets or actions."""
+        total = np.zeros_like(self.head.vertices)
+        for name, weight in weights.items():
+            if name not in self._offsets:
+                self._offsets[name] = read(name)
+            total += weight * self._offsets[name]
+        return total
+
+    def _eyes(self, vertices: np.ndarray) -> np.ndarray:
+        """(2, 3): the centres of the left and the right eyeball."""
+        return np.stack([vertices[self.painter.part[part]].mean(axis=0) for part in ("left eye", "right eye")])
+
+
+def _poses(subject: str, seed: int) -> list[tuple[int, Pose]]:
+    """(level, pose) of the 25 pictures: the four levels of an expression scale one sample."""
+    poses = [(0, NEUTRAL)]
+    for expression in PROTOTYPES:
+        strongest = draw_pose(expression, numpy_rng("synthetic pose", seed, subject, expression))
+        poses += [(level, strongest.at_level(level)) for level in LEVELS]
+    return poses
+
+
+def _row(image: str, identity: Identity, level: int, pose: Pose, scene: Scene, *, seed: int) -> dict[str, Any]:
+    def rounded(values: dict) -> str:
+        return json.dumps(values, separators=(",", ":"))
+
+    return {
+        "image": image,
+        "subject": identity.subject,
+        "expression": pose.expression,
+        "level": f"{level:02d}",
+        "prototype": pose.prototype,
+        "action_units": rounded({unit: [round(side, 4) for side in sides] for unit, sides in pose.units.items()}),
+        "letters": rounded(pose.letters),
+        "coefficients": rounded({name: round(value, 4) for name, value in pose.actions().items()}),
+        "age": identity.age,
+        "gender": identity.gender,
+        "ethnicity": identity.ethnicity,
+        "yaw_deg": round(scene.yaw_deg, 3),
+        "pitch_deg": round(scene.pitch_deg, 3),
+        "roll_deg": round(scene.roll_deg, 3),
+        "gaze": rounded([round(value, 3) for value in scene.gaze]),
+        "light": rounded({name: np.round(value, 4).tolist() for name, value in asdict(scene.light).items()}),
+        "seed": seed,
+    }
+
+
+def _write_tables(out: Path, truths: list[dict], rows: list[dict]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(out / "ground_truth.csv", text.getvalue())
+    write_json(out / "identities.json", {truth["identity"]["subject"]: truth["identity"] for truth in truths})
