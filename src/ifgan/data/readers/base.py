@@ -119,8 +119,8 @@ def existing_folder(root: Path) -> Path:
     return root
 
 
-def some_of(names: Iterable[str], limit: int = 5) -> str:
+def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:
     """The first few names, and how many more there are: for messages."""
     listed = list(names)
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    return ", ".join(listed[:limit]) + more
+    return between.join(listed[:limit]) + more

@@ -86,7 +86,7 @@ def _pictures(root: Path, dataset: str, wanted: Sequence[Kind]) -> tuple[list[So
 
 
 def _picture(path: Path, relative: str, match: re.Match[str], dataset: str, person: dict[str, str]) -> SourcePicture:
-    code = match["ethnicity"].upper()
+    ethnicity = person.get("ethnicity") or match["ethnicity"].upper()
     return SourcePicture(
         image=path,
         name=f"{match['subject']}_{match['expression']}{match['level']}".upper(),
@@ -99,7 +99,7 @@ def _picture(path: Path, relative: str, match: re.Match[str], dataset: str, pers
         intensity=match["level"],
         age=person.get("age", ""),
         gender=person.get("gender") or {"F": "female", "M": "male"}[match["subject"][0].upper()],
-        ethnicity=person.get("ethnicity") or ETHNICITIES.get(code, code),
+        ethnicity=ETHNICITIES.get(ethnicity, ethnicity),
     )
 
 

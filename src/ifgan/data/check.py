@@ -1,0 +1,174 @@
+"""Is a prepared set fit for training, and does its protocol keep people apart? Paper §4.1 (subject-exclusive).
+
+Problems make results wrong: pictures that can't be read, a subject or the very same picture in two parts, folds that
+share a subject, an expression without training pictures. Warnings are for the user to judge: nearly the same picture
+in two parts, the same picture twice in one part, a picture that the manifest doesn't list.
+
+The parts are those of the official split where there is one; otherwise every subject is a part of its own, since
+folds may deal any two subjects apart.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ifgan.data.counts import Counts, count
+from ifgan.data.folds import Fold, fold_faults, split_samples
+from ifgan.data.leaks import Look, look_at, near_pairs, same_pixels
+from ifgan.data.readers.base import some_of
+from ifgan.data.sample import Sample, read_manifest
+from ifgan.data.workers import map_in_order
+from ifgan.errors import InputError, PictureError
+from ifgan.faces.align import ALIGNED_SIZE
+from ifgan.faces.picture import open_picture
+from ifgan.progress import track
+
+SIZE = (ALIGNED_SIZE, ALIGNED_SIZE, 3)
+Seen = list[tuple[Sample, Look]]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Counts, what is wrong, what to look at, and how many pictures each part of each fold has."""
+
+    folder: Path
+    counts: Counts
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    fold_sizes: tuple[dict[str, int], ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Something is wrong: exit status 1."""
+        return bool(self.problems)
+
+    def text(self) -> str:
+        """Some lines for people."""
+        counts = self.counts
+        lines = [f"{self.folder}: {counts['pictures']} pictures of {counts['subjects'] or 'unknown'} people"]
+        for what in ("expressions", "splits"):
+            lines += [f"  {what}: {_numbers(counts[what])}"] if counts[what] else []
+        each = sorted(counts["per_subject"].values())
+        lines += [f"  pictures of a subject: {each[0]} to {each[-1]}, median {each[len(each) // 2]}"] if each else []
+        lines += [f"  fold {index}: {_numbers(sizes)}" for index, sizes in enumerate(self.fold_sizes)]
+        lines += [f"  problem: {sentence}" for sentence in self.problems]
+        lines += [f"  warning: {sentence}" for sentence in self.warnings]
+        return "\n".join(lines if self.problems else [*lines, "  no problem found"])
+
+
+def _numbers(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in counts.items())
+
+
+def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None = None) -> CheckReport:
+    """Look at every picture of the prepared set ``folder``, and at how its split or the ``folds`` part it.
+
+    Raises InputError only when there is no manifest to look at; everything else is in the report.
+    """
+    folder = Path(folder)
+    samples = read_manifest(folder)
+    faults, seen = _seen(folder, samples, workers)
+    leaks, twice = _same_pictures(seen)
+    problems = [
+        *_finding("can't be used", faults),
+        *_finding("is listed more than once", _repeated(sample.image for sample in samples)),
+        *_finding("subject in two parts of the official split", _shared_subjects(samples)),
+        *(_fold_problems(samples, folds) if folds else _split_problems(samples)),
+        *_finding("the same picture in two parts", leaks),
+    ]
+    warnings = [
+        *_finding("the same picture twice in a part", twice),
+        *_finding("nearly the same picture in two parts", _near_pictures(seen)),
+        *_finding("in images/, but not in the manifest", _unlisted(folder, samples)),
+    ]
+    sizes = tuple(_sizes(samples, fold) for fold in folds or [])
+    return CheckReport(folder, count(samples), tuple(problems), tuple(warnings), sizes)
+
+
+def _finding(what: str, cases: list[str]) -> list[str]:
+    """One sentence for one kind of finding, with its number and the first cases; nothing when there are none."""
+    return [f"{what} ({len(cases)}): {some_of(cases)}"] if cases else []
+
+
+def _seen(folder: Path, samples: list[Sample], workers: int | None) -> tuple[list[str], Seen]:
+    """Why pictures can't be used, and a look at the others."""
+
+    def look(sample: Sample) -> Look | str:
+        path = folder / sample.image
+        try:
+            image = open_picture(path)
+        except PictureError as error:
+            return f"{sample.image}: {str(error).removeprefix(f'{path}: ')}"
+        if image.shape != SIZE:
+            return f"{sample.image}: is {image.shape[1]}x{image.shape[0]}, expected 256x256"
+        return look_at(image)
+
+    looks = list(track(map_in_order(look, samples, workers), "check", len(samples)))
+    faults = [found for found in looks if isinstance(found, str)]
+    return faults, [(s, found) for s, found in zip(samples, looks, strict=True) if isinstance(found, Look)]
+
+
+def _part(sample: Sample) -> str:
+    return f"split {sample.split}" if sample.split else f"subject {sample.subject}"
+
+
+def _same_pictures(seen: Seen) -> tuple[list[str], list[str]]:
+    """Equal pictures in two parts (leaks), and within one."""
+    leaks, twice = [], []
+    for group in same_pixels([look for _, look in seen]):
+        samples = [seen[index][0] for index in group]
+        across = len({_part(sample) for sample in samples}) > 1
+        (leaks if across else twice).append(some_of((f"{s.image} ({_part(s)})" for s in samples), 3, " = "))
+    return leaks, twice
+
+
+def _near_pictures(seen: Seen) -> list[str]:
+    pairs = near_pairs([look for _, look in seen], [_part(sample) for sample, _ in seen])
+    return [f"{a.image} ({_part(a)}) ~ {b.image} ({_part(b)})" for a, b in ((seen[i][0], seen[j][0]) for i, j in pairs)]
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    once: set[str] = set()
+    again: dict[str, None] = {}
+    for name in names:
+        if name in once:
+            again[name] = None
+        once.add(name)
+    return list(again)
+
+
+def _shared_subjects(samples: list[Sample]) -> list[str]:
+    splits: dict[str, set[str]] = {}
+    for sample in samples:
+        if sample.subject and sample.split:
+            splits.setdefault(sample.subject, set()).add(sample.split)
+    return [f"{subject} ({', '.join(sorted(parts))})" for subject, parts in splits.items() if len(parts) > 1]
+
+
+def _split_problems(samples: list[Sample]) -> list[str]:
+    return _why_not(samples, None) if any(sample.split for sample in samples) else []
+
+
+def _fold_problems(samples: list[Sample], folds: list[Fold]) -> list[str]:
+    faults = fold_faults(folds, {sample.subject for sample in samples})
+    return _finding("folds", faults) + [fault for fold in folds for fault in _why_not(samples, fold)]
+
+
+def _why_not(samples: list[Sample], fold: Fold | None) -> list[str]:
+    try:
+        split_samples(samples, fold)
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def _sizes(samples: list[Sample], fold: Fold) -> dict[str, int]:
+    split_of = fold.split_of()
+    found = [split_of.get(sample.subject, "in no part") for sample in samples]
+    return {split: found.count(split) for split in dict.fromkeys(("train", "validation", "test", *found))}
+
+
+def _unlisted(folder: Path, samples: list[Sample]) -> list[str]:
+    listed = {sample.image for sample in samples}
+    paths = sorted(path for path in (folder / "images").glob("*") if not path.name.startswith("."))
+    return [f"images/{path.name}" for path in paths if f"images/{path.name}" not in listed]
