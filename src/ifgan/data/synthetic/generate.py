@@ -10,10 +10,10 @@ import csv
 import importlib.metadata
 import io
 import json
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ifgan.data.synthetic.colour import Painter
+from ifgan.data.synthetic.colour import Painter, fold_shadow
 from ifgan.data.synthetic.expression import LEVELS, NEUTRAL, PROTOTYPES, Pose, draw_pose
 from ifgan.data.synthetic.identity import Identity, draw_identity, subject_name
-from ifgan.data.synthetic.mesh import Head, load_head, vertex_normals
+from ifgan.data.synthetic.mesh import Head, hollowness, load_head, neighbour_mean, vertex_normals
 from ifgan.data.synthetic.render import render
 from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actions, paint_background, turn_head
+from ifgan.data.workers import worker_count
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_bytes, write_json, write_text
 from ifgan.seeds import numpy_rng
@@ -66,7 +67,7 @@ def synthesize(
     load_head()  # a missing package is found here, before anything is written
     _claim(out, seed)
     todo = [number for number in range(subjects) if not _truth_path(out, number).exists()]
-    _make_all(out, todo, seed, workers or os.cpu_count() or 1, progress)
+    _make_all(out, todo, seed, workers, progress)
     truths = [read_json(path) for path in sorted((out / "truth").glob("*.json"))]
     rows = [row for truth in truths for row in truth["pictures"]]
     _write_tables(out, truths, rows)
@@ -98,17 +99,22 @@ def _truth_path(out: Path, number: int) -> Path:
 
 
 def _make_all(
-    out: Path, todo: list[int], seed: int, workers: int, progress: Callable[[int, int], object] | None
+    out: Path, todo: list[int], seed: int, workers: int | None, progress: Callable[[int, int], object] | None
 ) -> None:
-    if not todo:
+    workers = min(worker_count(workers), len(todo))
+    if workers <= 1:  # in this process, so that a script needs no __main__ guard
+        for done, number in enumerate(todo, start=1):
+            _make_subject(out, seed, number)
+            progress and progress(done, len(todo))
         return
-    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(_make_subject, out, seed, number) for number in todo]
         try:
             for done, job in enumerate(as_completed(jobs), start=1):
                 job.result()
-                if progress:
-                    progress(done, len(todo))
+                progress and progress(done, len(todo))
+        except BrokenProcessPool as error:
+            raise InputError(f"{out}: a worker process was killed; run again to go on, with fewer workers") from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -127,8 +133,9 @@ def _make_subject(out: Path, seed: int, number: int) -> None:
         Image.fromarray(image_hwc_uint8).save(content, "PNG", compress_level=4)
         write_bytes(out / row["image"], content.getvalue())
         rows.append(row)
-    person = asdict(identity) | {"paint": asdict(identity.paint)}
-    write_json(_truth_path(out, number), {"identity": person, "pictures": rows})  # last: says that all are there
+    write_json(
+        _truth_path(out, number), {"identity": asdict(identity), "pictures": rows}
+    )  # last: says that all are there
 
 
 class Studio:
@@ -136,12 +143,14 @@ class Studio:
 
     def __init__(self, head: Head) -> None:
         self.head, self.painter = head, Painter(head)
+        self._mean = neighbour_mean(self.painter.triangles, len(head.vertices))
         self._offsets: dict[str, np.ndarray] = {}  # parsing a target takes longer than adding it
 
-    def pictures(self, identity: Identity, seed: int):
+    def pictures(self, identity: Identity, seed: int) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
         """Yield (ground truth row, HWC uint8 picture) of one subject, neutral first."""
         neutral, action = self._neutral(identity), self.head.action
         surface = self.painter.surface(identity.paint, numpy_rng("synthetic skin", seed, identity.subject))
+        resting = hollowness(neutral, vertex_normals(neutral, surface.triangles), self._mean)
         for level, pose in _poses(identity.subject, seed):
             name = f"{identity.subject}_{_CODES.get(pose.expression, 'NE')}{level:02d}{identity.ethnicity}_F2D.png"
             rng = numpy_rng("synthetic scene", seed, name)
@@ -152,8 +161,9 @@ class Studio:
             vertices -= eyes.mean(axis=0)
             camera = camera_for(scene, float(np.linalg.norm(eyes[0] - eyes[1])))
             normals = vertex_normals(vertices, surface.triangles)
+            folded = fold_shadow(surface, hollowness(vertices, normals, self._mean) - resting)
             image = render(
-                vertices, normals, surface, light=scene.light, camera=camera, background=paint_background(scene, rng)
+                vertices, normals, folded, light=scene.light, camera=camera, background=paint_background(scene, rng)
             )
             yield _row(f"{identity.subject}/{name}", identity, level, pose, scene, seed=seed), image
 

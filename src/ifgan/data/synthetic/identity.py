@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ifgan.data.synthetic.colour import Paint, linear
 from ifgan.data.synthetic.mesh import Head
+from ifgan.data.synthetic.texture import Paint, linear
 from ifgan.seeds import numpy_rng
 
 # code: share of subjects, (african, asian, caucasian) mix, skin tone range (0 light .. 1 dark)
@@ -33,7 +33,7 @@ _LEFT_OUT = {  # whole-head shifts, bodies of other ages, and shapes that break 
     "head-trans", "head-angle", "head-age", "head-back", "mouth-trans-in", "nose-trans-in", "neck-trans",
     "neck-back", "neck-scale", "measure-neck", "eyefold-concave", "eye-push",
 }  # fmt: skip
-_SPREAD = {"head": 0.20, "eyes": 0.22, "mouth": 0.20, "eyebrows": 0.22, "neck": 0.15, "ears": 0.3}
+_SPREAD = {"head": 0.20, "eyes": 0.22, "mouth": 0.20, "eyebrows": 0.16, "neck": 0.15, "ears": 0.3}
 _SPREAD_ELSE = 0.25
 _HEAD_FORMS = ("diamond", "invertedtriangular", "oval", "rectangular", "round", "square", "triangular")
 
@@ -140,6 +140,7 @@ def _paint(age: int, gender: str, ethnicity: str, tone: float, rng: np.random.Ge
     return Paint(
         skin=_triple(skin), lips=_triple(lips), iris=_triple(iris * rng.uniform(0.8, 1.2)),
         brow=_triple(hair * 0.7), hair=_triple(hair), shirt=_triple(rng.uniform(0.02, 0.6, 3) * rng.uniform(0.3, 1)),
+        lashes=float(rng.uniform(0.5, 1) if made_up else rng.uniform(0.0, 0.35)),
         brow_thickness_dm=float(rng.uniform(0.05, 0.085) if male else rng.uniform(0.034, 0.062)),
         brow_density=float(rng.uniform(0.7, 1.05)), brow_arch_dm=float(rng.uniform(0.02, 0.10)),
         blush=float(rng.uniform(0.2, 1.0)), freckles=float(rng.random() ** 3 * (tone < 0.4)),

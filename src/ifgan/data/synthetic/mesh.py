@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from ifgan.errors import InputError
 
@@ -23,6 +24,8 @@ PARTS = {
     "upper teeth": "helper-upper-teeth",
     "lower teeth": "helper-lower-teeth",
     "tongue": "helper-tongue",
+    "left lashes": "helper-l-eyelashes-2",
+    "right lashes": "helper-r-eyelashes-2",
 }
 
 
@@ -120,3 +123,18 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
         for corner in range(3):
             normals[:, axis] += np.bincount(triangles[:, corner], faces[:, axis], len(vertices))
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def neighbour_mean(triangles: np.ndarray, vertices_count: int) -> csr_matrix:
+    """(V, V) sparse: each vertex to the mean of the vertices that share an edge with it."""
+    pairs = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
+    shared = csr_matrix((np.ones(len(rows)), (rows, columns)), (vertices_count, vertices_count))
+    shared.data[:] = 1.0
+    return csr_matrix(shared.multiply(1 / np.maximum(shared.sum(axis=1), 1)))
+
+
+def hollowness(vertices: np.ndarray, normals: np.ndarray, mean: csr_matrix) -> np.ndarray:
+    """(V,) how deep, in dm, each vertex lies below its neighbours' mean along its normal: > 0 in folds."""
+    depth = ((mean @ vertices - vertices) * normals).sum(axis=1)
+    return mean @ depth

@@ -1,7 +1,7 @@
 """A small software renderer: triangles to pixels with a depth buffer, lit at the vertices, textured at the pixels.
 
 Faces are drawn with numpy alone because an OpenGL renderer (VTK, PyVista) needs a graphics driver that a bare
-machine lacks, and gives other bits under another driver; these pictures come out the same everywhere.
+machine lacks, and gives other bits under another driver.
 """
 
 from dataclasses import dataclass
@@ -98,10 +98,11 @@ def rasterise(screen: np.ndarray, triangles: np.ndarray, side_px: int) -> tuple[
     planes = _planes(corners[drawn])
     count = right - left + 1
     step = np.arange(count.sum(), dtype=np.int32) - np.repeat((np.cumsum(count) - count).astype(np.int32), count)
-    start = planes[owner] @ np.stack([left, y, np.ones_like(y)]).T.astype(np.float32)[:, :, None]
+    planes = planes[owner]
+    start = planes[:, :, 0] * left[:, None].astype(np.float32) + planes[:, :, 1] * y[:, None].astype(np.float32)
+    start += planes[:, :, 2]
     weight_b, weight_c, depth = (
-        np.repeat(start[:, i, 0], count) + np.repeat(planes[owner, i, 0], count) * step.astype(np.float32)
-        for i in range(3)
+        np.repeat(start[:, i], count) + np.repeat(planes[:, i, 0], count) * step.astype(np.float32) for i in range(3)
     )
     pixel = np.repeat(y * side_px + left, count) + step
     nearest = np.full(side_px * side_px, -np.inf, np.float32)
