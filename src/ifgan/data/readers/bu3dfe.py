@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ifgan.data.readers.base import Reading, SourcePicture, existing_folder, some_of
 from ifgan.errors import InputError
+from ifgan.files import read_json
 from ifgan.labels import BASIC, canonical
 
 FILE_NAME = re.compile(
@@ -44,21 +45,23 @@ def read_bu3dfe(root: Path, *, levels: str = "03,04", neutral: bool = False) -> 
     dataset = "synthetic" if synthetic else "bu3dfe"
     pictures, notes = _pictures(root, dataset, wanted)
     subjects = sorted({picture.subject for picture in pictures}) if synthetic else SUBJECTS
+    # A broken-off synthesis doesn't state its number of subjects yet.
+    number = read_json(root / "synthesis.json").get("subjects", len(subjects)) if synthetic else len(SUBJECTS)
     return Reading(
         dataset=dataset,
         items=pictures,
         total=len(pictures),
-        expected=_expected(wanted, len(subjects)),
+        expected=_expected(wanted, number),
         notes=(*notes, *_differences(pictures, wanted, subjects)),
     )
 
 
 def _levels(levels: str) -> tuple[str, ...]:
-    chosen = LEVELS if levels == "all" else tuple(sorted({level.strip().zfill(2) for level in levels.split(",")}))
-    unknown = [level for level in chosen if level not in LEVELS]
+    words = LEVELS if levels == "all" else [word.strip() for word in levels.split(",")]
+    unknown = [word for word in words if word.zfill(2) not in LEVELS]
     if unknown:
         raise InputError(f"levels: {unknown[0]!r} is no BU-3DFE level; expected some of {','.join(LEVELS)}, or all")
-    return chosen
+    return tuple(sorted({word.zfill(2) for word in words}))
 
 
 def _pictures(root: Path, dataset: str, wanted: Sequence[Kind]) -> tuple[list[SourcePicture], list[str]]:
