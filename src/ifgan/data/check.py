@@ -114,7 +114,8 @@ def _part(sample: Sample) -> str:
 
 def _same_pictures(seen: Seen) -> tuple[list[str], list[str]]:
     """Equal pictures in two parts (leaks), and within one."""
-    leaks, twice = [], []
+    leaks: list[str] = []
+    twice: list[str] = []
     for group in same_pixels([look for _, look in seen]):
         samples = [seen[index][0] for index in group]
         across = len({_part(sample) for sample in samples}) > 1

@@ -122,10 +122,7 @@ def read_folds(path: Path, subjects: Iterable[str] | None = None) -> list[Fold]:
     """
     content = read_json(path)
     try:
-        folds = [
-            Fold(*(tuple(map(str, fold[split])) for split in ("train", "validation", "test")), index)
-            for index, fold in enumerate(content["folds"])
-        ]
+        folds = [_read_fold(fold, index) for index, fold in enumerate(content["folds"])]
     except (KeyError, TypeError) as error:
         raise InputError(
             f'{path}: expected {{"rule", "dataset", "folds": [{{"train": [ids], "validation": …, "test": …}}]}}'
@@ -134,6 +131,13 @@ def read_folds(path: Path, subjects: Iterable[str] | None = None) -> list[Fold]:
     if faults:
         raise InputError(f"{path}: {faults[0]}")
     return folds
+
+
+def _read_fold(fold: Mapping[str, list[str]], index: int) -> Fold:
+    parts = {split: fold[split] for split in ("train", "validation", "test")}
+    if not all(isinstance(ids, list) for ids in parts.values()):
+        raise TypeError("a part is no list")  # a string would be read as ids of one letter
+    return Fold(**{split: tuple(map(str, ids)) for split, ids in parts.items()}, index=index)
 
 
 def fold_faults(folds: list[Fold], subjects: Iterable[str] | None = None) -> list[str]:

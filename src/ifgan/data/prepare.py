@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from ifgan.data.prepare_report import PrepareReport, begin, finish
-from ifgan.data.readers import read
+from ifgan.data.readers import read, reader_options
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.sample import Sample
 from ifgan.data.workers import map_in_order
@@ -26,6 +27,9 @@ from ifgan.faces.align import ALIGNED_SIZE, align_face
 from ifgan.faces.picture import as_picture
 from ifgan.files import write_bytes
 from ifgan.progress import track
+
+if TYPE_CHECKING:
+    from ifgan.faces.detect import FaceDetector  # brings torch, which cropped faces don't need
 
 ToFace = Callable[[SourcePicture], np.ndarray]  # aligned (256, 256, 3) uint8
 
@@ -49,13 +53,13 @@ def prepare(
     and when not one picture could be used.
     """
     root, out = _apart(Path(root), Path(out))
-    reader_options = {name: value for name, value in (("levels", levels), ("neutral", neutral)) if value}
-    reading = read(set_name, root, **reader_options)
+    given = {name: value for name, value in (("levels", levels), ("neutral", neutral)) if value}
+    reading = read(set_name, root, **given)
     header = {
         "set": set_name,
         "dataset": reading.dataset,
         "source": root.name,
-        "options": {"aligned": aligned, "subjects_unknown": subjects_unknown, **reader_options},
+        "options": {"aligned": aligned, "subjects_unknown": subjects_unknown, **reader_options(set_name), **given},
     }
     begin(out, header)
     to_face = _cropped if aligned or reading.aligned else _found_by(_detector())
@@ -126,13 +130,13 @@ def _cropped(picture: SourcePicture) -> np.ndarray:
     return np.asarray(square.resize((ALIGNED_SIZE, ALIGNED_SIZE), Image.Resampling.BICUBIC))
 
 
-def _detector():
+def _detector() -> "FaceDetector":
     from ifgan.faces.detect import FaceDetector
 
     return FaceDetector()
 
 
-def _found_by(detector) -> ToFace:
+def _found_by(detector: "FaceDetector") -> ToFace:
     """Align on the owner's landmarks where there are some, else on those of the largest, most central face."""
 
     def to_face(picture: SourcePicture) -> np.ndarray:

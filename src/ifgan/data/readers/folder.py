@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ifgan.data.readers.base import (
     PICTURE_SUFFIXES,
@@ -112,5 +113,5 @@ def _listed(
             yield Rejected(image, f"labels.csv line {line}: no such file")
         else:
             first[key] = line
-            known = {name: row.get(name, "") for name in TAKEN_OVER}
+            known: dict[str, Any] = {name: row.get(name, "") for name in TAKEN_OVER}
             yield SourcePicture(root / relative, safe_name(key), key, "folder", expression, split=split, **known)
