@@ -88,7 +88,8 @@ def _parts(ids: list[str], rule: str, number: int, counts: SubjectCounts | None)
 def _balanced(ids: list[str], number: int, counts: SubjectCounts) -> list[list[str]]:
     """Greedy: the next subject goes where the summed squares of expression shares and of people stay smallest."""
     table = np.array([[counts[subject].get(name, 0) for name in EXPRESSIONS] for subject in ids], dtype=float)
-    table = np.hstack([table, np.ones((len(ids), 1))])  # (subjects, expressions + 1): people are evened out as well
+    # Pictures and people are evened out as well.
+    table = np.hstack([table, table.sum(axis=1, keepdims=True), np.ones((len(ids), 1))])  # (subjects, expressions + 2)
     share = table / np.maximum(table.sum(axis=0), 1)  # a rare expression weighs as much as a common one
     load = np.zeros((number, share.shape[1]))
     parts: list[list[str]] = [[] for _ in range(number)]
