@@ -143,7 +143,7 @@ class Painter:
 def fold_shadow(surface: Surface, hollow_dm: np.ndarray) -> Surface:
     """The surface with less light in the folds of an expression: ``hollow_dm`` (V,) is how much deeper than at rest
     each vertex lies below its neighbours (``mesh.hollowness``)."""
-    return replace(surface, occlusion=surface.occlusion * np.clip(1 - hollow_dm * 70, 0.5, 1.12))
+    return replace(surface, occlusion=surface.occlusion * np.clip(1 - hollow_dm * 40, 0.65, 1.1))
 
 
 def _mix(colours: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:

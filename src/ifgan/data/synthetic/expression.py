@@ -12,7 +12,7 @@ import numpy as np
 
 LEVELS = {1: 0.4, 2: 0.6, 3: 0.8, 4: 1.0}
 LETTERS = {"A": (0.10, 0.20), "B": (0.20, 0.40), "C": (0.40, 0.65), "D": (0.65, 0.85), "E": (0.85, 1.00)}
-_ANY_LETTER = {"B": 0.1, "C": 0.3, "D": 0.35, "E": 0.25}  # units without a letter: posing people overdo
+_ANY_LETTER = {"C": 0.2, "D": 0.4, "E": 0.4}  # units without a letter: posing people overdo
 _VARIANT_SHARE, ASYMMETRY = 0.3, 0.10
 
 # A unit: number, letters it may have (none: any), L or R before it when one side alone moves. 26|27: one of them.
@@ -30,7 +30,7 @@ PROTOTYPES = {
 VARIANTS = {
     "anger": ("4+7+10+23+25|26", "5+7+23+25|26", "4+5+17+24", "4+7+17+23", "4+5+23", "4+7+24"),
     "disgust": (),
-    "fear": ("1+2+4+5+L20|R20+25|26|27", "1+2+4+5", "1+2+5+25|26|27", "5+20+25|26|27"),
+    "fear": ("1+2+4+5+L20|R20+25|26|27", "1+2+4+5", "1+2+5DE+25|26|27", "5+20+25|26|27"),
     "happiness": ("12CD",),
     "sadness": ("1+4+11", "1+4+15B", "1+4+15B+17", "11+15B", "11+17"),
     "surprise": ("1+2+5B", "1+2+26", "1+2+27", "5B+26", "5B+27"),
@@ -47,7 +47,7 @@ _MOUTH_SHUT, _MOUTH_OPEN = {17, 23, 24}, {25, 26, 27}
 
 # Unit -> face action -> its value at full intensity. Names ending in Left/Right move one side. Above 1 where the
 # package's action at 1 is weaker than the unit at E (its brows move 5 mm); units without an action of their own
-# (11, 23) are put together from others.
+# (11, 23) are put together from others; mouthPress lifts the corners like a smile, which 24 does not, hence frown.
 AU_ACTIONS: dict[int, dict[str, float]] = {
     1: {"browInnerUp": 1.9},
     2: {"browOuterUpLeft": 1.5, "browOuterUpRight": 1.5},
@@ -55,18 +55,26 @@ AU_ACTIONS: dict[int, dict[str, float]] = {
     5: {"eyeWideLeft": 1.6, "eyeWideRight": 1.6},
     6: {"cheekSquintLeft": 1.1, "cheekSquintRight": 1.1},
     7: {"eyeSquintLeft": 1.3, "eyeSquintRight": 1.3},
-    9: {"noseSneerLeft": 1.5, "noseSneerRight": 1.5, "browDownLeft": 0.5, "browDownRight": 0.5},
-    10: {"mouthUpperUpLeft": 1.4, "mouthUpperUpRight": 1.4, "noseSneerLeft": 0.3, "noseSneerRight": 0.3},
+    9: {
+        "noseSneerLeft": 2.2, "noseSneerRight": 2.2, "browDownLeft": 0.8, "browDownRight": 0.8,
+        "eyeSquintLeft": 0.5, "eyeSquintRight": 0.5,
+    },
+    10: {"mouthUpperUpLeft": 1.7, "mouthUpperUpRight": 1.7, "noseSneerLeft": 0.5, "noseSneerRight": 0.5},
     11: {"mouthUpperUpLeft": 0.35, "mouthUpperUpRight": 0.35},
-    12: {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.9},
+    12: {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
     14: {"mouthDimpleLeft": 1.2, "mouthDimpleRight": 1.2},
     15: {"mouthFrownLeft": 1.4, "mouthFrownRight": 1.4},
     16: {"mouthLowerDownLeft": 1.3, "mouthLowerDownRight": 1.3},
     17: {"mouthShrugLower": 1.1, "mouthShrugUpper": 0.5},
-    20: {"mouthStretchLeft": 1.2, "mouthStretchRight": 1.2},
+    20: {"mouthStretchLeft": 1.8, "mouthStretchRight": 1.8, "mouthLowerDownLeft": 0.3, "mouthLowerDownRight": 0.3},
     22: {"mouthFunnel": 0.8},
-    23: {"mouthPressLeft": 0.4, "mouthPressRight": 0.4, "mouthRollUpper": 0.4, "mouthRollLower": 0.4},
-    24: {"mouthPressLeft": 0.8, "mouthPressRight": 0.8, "mouthRollUpper": 0.3, "mouthRollLower": 0.3},
+    23: {
+        "mouthRollUpper": 0.6, "mouthRollLower": 0.6, "mouthPucker": 0.3, "mouthFrownLeft": 0.2, "mouthFrownRight": 0.2,
+    },
+    24: {
+        "mouthPressLeft": 0.4, "mouthPressRight": 0.4, "mouthRollUpper": 0.6, "mouthRollLower": 0.6,
+        "mouthPucker": 0.2, "mouthFrownLeft": 0.4, "mouthFrownRight": 0.4,
+    },
     25: {
         "mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5,
         "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4, "jawOpen": 0.08,
@@ -74,6 +82,10 @@ AU_ACTIONS: dict[int, dict[str, float]] = {
     26: {"jawOpen": 0.4},
     27: {"jawOpen": 0.9, "mouthFunnel": 0.1},
 }  # fmt: skip
+
+
+# FACS lists 1+4 as a combination that is no sum: the raised brow is drawn inwards more than down.
+_BROW_DRAWN_IN = 0.7
 
 
 @dataclass(frozen=True)
@@ -96,9 +108,10 @@ class Pose:
         """Face action -> value; linear in the intensities."""
         values: dict[str, float] = {}
         for unit, (left, right) in self.units.items():
+            share = _BROW_DRAWN_IN if unit == 4 and 1 in self.units else 1.0
             for action, gain in AU_ACTIONS[unit].items():
                 side = left if action.endswith("Left") else right if action.endswith("Right") else (left + right) / 2
-                values[action] = values.get(action, 0.0) + gain * side
+                values[action] = values.get(action, 0.0) + share * gain * side
         return values
 
 
@@ -106,10 +119,15 @@ NEUTRAL = Pose("neutral", "", {}, {})
 
 
 def parse_row(row: str, rng: np.random.Generator) -> list[tuple[str, int, str]]:
-    """(side, unit, letters) of each unit of a prototype row; side is L, R or empty; ``26|27`` draws one of them."""
+    """(side, unit, letters) of each unit of a prototype row; side is L, R or empty.
+
+    Of alternatives such as ``25|26|27`` each is half as likely as the one before: posed mouths are seldom wide open.
+    """
     units = []
     for choices in row.split("+"):
-        choice = choices.split("|")[rng.integers(choices.count("|") + 1)]
+        alternatives = choices.split("|")
+        shares = 0.5 ** np.arange(len(alternatives))
+        choice = rng.choice(alternatives, p=shares / shares.sum())
         side, unit, letters = re.fullmatch(r"([LR]?)(\d+)([A-E]*)", choice).groups()
         units.append((side, int(unit), letters))
     return units

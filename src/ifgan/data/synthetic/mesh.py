@@ -137,4 +137,4 @@ def neighbour_mean(triangles: np.ndarray, vertices_count: int) -> csr_matrix:
 def hollowness(vertices: np.ndarray, normals: np.ndarray, mean: csr_matrix) -> np.ndarray:
     """(V,) how deep, in dm, each vertex lies below its neighbours' mean along its normal: > 0 in folds."""
     depth = ((mean @ vertices - vertices) * normals).sum(axis=1)
-    return mean @ depth
+    return mean @ (mean @ depth)
