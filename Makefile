@@ -1,0 +1,19 @@
+# `make test` and `make demo` set themselves up on a machine that has only Python 3.11 and pip.
+PYTHON ?= python3
+VENV ?= .venv
+DEMO ?= demo
+
+.PHONY: test demo
+
+test: $(VENV)/installed
+	$(VENV)/bin/python -m pytest
+
+demo: $(VENV)/installed
+	$(VENV)/bin/ifgan demo --out $(DEMO)
+
+# torch and torchvision first and as a pair, so that no other package's requirement picks another build.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet "torch==2.14.1" "torchvision==0.29.1"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[synthetic,dev]"
+	touch $@

@@ -1,0 +1,196 @@
+"""Every setting of a run, its default and its meaning. Defaults are the paper's (§4.2, §4.3); docs/choices.md lists
+those on which the paper is silent. Presets (`ifgan/presets/*.yaml`) give what differs.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ifgan.errors import InputError
+
+METHODS = ("baseline", "ifgan-noattention", "ifgan")  # §4.4, Table 1's last three rows
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run's settings."""
+
+    method: Literal["baseline", "ifgan-noattention", "ifgan"] = "ifgan"
+    """baseline: E on the picture alone, with island loss (footnote 2); ifgan: G, D and E jointly"""
+    seed: int = 0
+    """every random draw of the run derives from it"""
+
+    # Pictures (§4.2)
+    image_size: int = 224
+    """side of the model's input in pixels; the aligned face is 256/224 times as large before the crop"""
+    flip: bool = True
+    """random horizontal flip, of the picture and of its average face alike"""
+    rotation_deg: float = 5.0
+    """random rotation of the picture within plus or minus this angle in degrees"""
+    random_crop: bool = True
+    """random crop of the picture in training; the centre crop otherwise"""
+
+    # Generator (§3.1, Fig. 3)
+    generator_width: int = 64
+    """channels of the first level; deeper levels have 2, 4, 8, 8 times as many"""
+    generator_levels: int = 5
+    """stride-2 levels; image_size must be divisible by 2 to this power"""
+    attention_level: int = 2
+    """level with self-attention: 2 is a quarter of the picture's side, 56x56 at 224"""
+    attention_places: tuple[Literal["encoder", "skip", "decoder"], ...] = ("encoder", "skip", "decoder")
+    """which of the three modules of Fig. 3 exist"""
+    attention_key_ratio: int = 8
+    """channels divided by this give the key channels (C2 of Fig. 4)"""
+    generator_norm: Literal["batch", "instance"] = "batch"
+    """normalisation in G"""
+    upsampling: Literal["transpose", "nearest"] = "transpose"
+    """decoder: 4x4 transposed convolutions, or nearest neighbour and 3x3 convolutions"""
+    generator_dropout: float = 0.0
+    """dropout in the two innermost decoder blocks (pix2pix: 0.5)"""
+
+    # Discriminator (§3.1, Fig. 2)
+    discriminator_width: int = 64
+    """channels of D's first layer"""
+    discriminator_layers: int = 3
+    """stride-2 layers of D: 1, 2, 3, 4 judge patches of 16, 34, 70, 142 pixels"""
+    discriminator_norm: Literal["batch", "instance"] = "batch"
+    """normalisation in D"""
+
+    # Expression classifier (§3.1, §4.3)
+    backbone: str = "resnet101.tv_in1k"
+    """any timm model"""
+    pretrained: str = "imagenet"
+    """imagenet (timm's weights), none, or a file with the backbone's weights"""
+    classifier_input: Literal["pair", "generated"] = "pair"
+    """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
+    pair_stem: Literal["repeat", "first"] = "repeat"
+    """how a three-channel stem becomes six: halved and repeated, or zero for the average face"""
+    blank_average: float = 0.0
+    """share of the training pairs whose average-face half is blanked, so that E can't lean on it"""
+    joint_batch: bool = True
+    """real and fake pairs pass through E in one batch (one set of batch statistics) or in two"""
+
+    # Losses (§3.2, Eq. 1-5)
+    lambda_gan: float = 1.0
+    """weight of the adversarial loss, lambda 1; 0 leaves D out"""
+    lambda_l1: float = 20.0
+    """weight of the L1 loss, lambda 2"""
+    lambda_softmax: float = 10.0
+    """weight of the expression loss, lambda 3"""
+    lambda_island: float = 1.0
+    """weight of the island loss, lambda 4"""
+    island_alpha: float = 0.03
+    """weight of the separation term inside the island loss, alpha"""
+    island_reduction: Literal["mean", "sum"] = "mean"
+    """centre term over the batch: mean, or the equation's sum"""
+    center_rate: float = 0.5
+    """how far centres follow their class at each step (Wen et al.'s alpha)"""
+    saturating_gan: bool = False
+    """G minimises Eq. 2 to the letter, not the non-saturating form"""
+
+    # Optimisation (§4.3)
+    epochs: int = 100
+    """passes over the training pictures"""
+    batch_size: int = 50
+    """pictures a step, over all processes together"""
+    learning_rate: float = 1e-4
+    """Adam's learning rate"""
+    generator_learning_rate: float | None = None
+    """G's and D's own learning rate; unset: learning_rate"""
+    beta1: float = 0.9
+    """Adam's beta 1"""
+    generator_beta1: float | None = None
+    """G's and D's own beta 1; unset: beta1"""
+    beta2: float = 0.99
+    """Adam's beta 2"""
+    weight_decay: float = 1e-4
+    """Adam's L2 penalty, the paper's "weight decay\""""
+    schedule: Literal["step", "cosine"] = "step"
+    """step: times 0.9 every 10 epochs; cosine: to zero over the run, after warmup_epochs"""
+    decay_epochs: int = 10
+    """schedule step: epochs between two decays"""
+    decay_factor: float = 0.9
+    """schedule step: the factor"""
+    warmup_epochs: float = 0.0
+    """schedule cosine: linear rise over so many epochs"""
+
+    # Computing: none of these changes what is learned, but for rounding
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the device computes in it natively, else fp32"""
+    channels_last: bool = True
+    """memory layout of the networks, faster on CPUs and recent GPUs"""
+    save_memory: bool = False
+    """recompute E's activations in the backward pass: about a third more time for E, a fraction of its memory"""
+    freeze_batch_statistics: bool = False
+    """batch normalisation uses its running statistics in training too, so that processes agree exactly"""
+    workers: int = 0
+    """processes that load pictures; 0 loads them in the training process"""
+    checkpoint_steps: int = 0
+    """also write a checkpoint every so many steps within an epoch; 0: at the end of each epoch only"""
+
+    def __post_init__(self) -> None:
+        side = 2**self.generator_levels
+        if self.image_size % side and self.method != "baseline":
+            raise InputError(f"image_size {self.image_size} is not divisible by {side} = 2 ** generator_levels")
+        for name in ("epochs", "batch_size", "image_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
+        if not 0 <= self.blank_average <= 1:
+            raise InputError(f"blank_average {self.blank_average}: expected a share between 0 and 1")
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """Eq. 1's lambdas by the names that the losses have."""
+        return {
+            "gan": self.lambda_gan,
+            "l1": self.lambda_l1,
+            "softmax": self.lambda_softmax,
+            "island": self.lambda_island,
+        }
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the package."""
+    return sorted(
+        path.name.removesuffix(".yaml") for path in files("ifgan.presets").iterdir() if path.name.endswith(".yaml")
+    )
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """What a preset changes. Raises InputError for an unknown name."""
+    if name not in preset_names():
+        raise InputError(f"preset {name!r}: expected one of {', '.join(preset_names())}")
+    return yaml.safe_load(files("ifgan.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")) or {}
+
+
+def make_config(preset: str = "paper", **changes: Any) -> Config:
+    """A preset with changes on top."""
+    return from_dict(preset_values(preset) | changes)
+
+
+def from_dict(values: dict[str, Any], *, source: str = "config") -> Config:
+    """A Config from plain values, as `to_dict` or a YAML file gives them. Raises InputError for an unknown field."""
+    known = {field.name for field in fields(Config)}
+    if unknown := set(values) - known:
+        raise InputError(f"{source}: unknown field {sorted(unknown)[0]!r}")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return replace(Config(), **values)
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Plain values for YAML and JSON."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
+
+
+def read_config(path: Path) -> Config:
+    """The configuration in a YAML file. Raises InputError."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: can't be read as a configuration ({str(error).splitlines()[0]})") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected names and values, one a line")
+    return from_dict(values, source=str(path))

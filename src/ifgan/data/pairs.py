@@ -1,0 +1,98 @@
+"""What the networks are fed: a subject's face, the average face of the same expression, and the label. Paper §3.1.
+
+Every augmentation is a function of (seed, epoch, picture), never of how many were drawn before: so a resumed run, a
+run with loader processes and a run over several machines see the same pictures.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ifgan.data.sample import Sample
+from ifgan.data.transforms import AugmentationPolicy
+from ifgan.errors import InputError
+from ifgan.faces.model_input import Augmentation, shrink, to_model_input, working_side
+from ifgan.faces.picture import open_picture
+from ifgan.seeds import numpy_rng
+
+CACHE_LIMIT_BYTES = 3 * 2**30
+
+
+class Batch(NamedTuple):
+    """image, average: (B, 3, S, S) float32 in [-1, 1]; label: (B,) long, index into the run's labels."""
+
+    image: Tensor
+    average: Tensor
+    label: Tensor
+
+
+@dataclass(frozen=True)
+class LocatedSample:
+    """A sample and the prepared folder that holds its picture."""
+
+    folder: Path
+    sample: Sample
+
+    @property
+    def path(self) -> Path:
+        """The aligned picture."""
+        return self.folder / self.sample.image
+
+
+class FacePairs(torch.utils.data.Dataset[Batch]):
+    """Pairs for training (with a policy) or testing (without). Indexed by (epoch, index).
+
+    ``averages`` maps each label to its average face, (256, 256, 3) uint8. Shrunken pictures are kept in memory as
+    long as the whole set fits `CACHE_LIMIT_BYTES`.
+    """
+
+    def __init__(
+        self,
+        samples: list[LocatedSample],
+        labels: tuple[str, ...],
+        averages: dict[str, np.ndarray],
+        size_px: int,
+        *,
+        policy: AugmentationPolicy | None = None,
+        seed: int = 0,
+    ) -> None:
+        if unknown := {s.sample.expression for s in samples} - set(labels):
+            raise InputError(f"expression {sorted(unknown)[0]!r} is not among the run's labels {', '.join(labels)}")
+        self.samples, self.labels, self.size_px, self.policy, self.seed = samples, labels, size_px, policy, seed
+        self.averages = {name: shrink(averages[name], size_px) for name in labels}
+        picture_bytes = 3 * working_side(size_px) ** 2
+        self._cache: dict[int, np.ndarray] | None = {} if len(samples) * picture_bytes <= CACHE_LIMIT_BYTES else None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        """One pair, without a batch axis. The average takes the picture's flip, but not its rotation or crop."""
+        epoch, index = key
+        expression = self.samples[index].sample.expression
+        augmentation = self._draw(epoch, index)
+        image = to_model_input(self._picture(index), self.size_px, augmentation)
+        average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
+        return Batch(image, average, torch.tensor(self.labels.index(expression)))
+
+    def label_counts(self) -> dict[str, int]:
+        """Pictures per label."""
+        expressions = [located.sample.expression for located in self.samples]
+        return {name: expressions.count(name) for name in self.labels}
+
+    def _draw(self, epoch: int, index: int) -> Augmentation:
+        if self.policy is None:
+            return Augmentation()
+        return self.policy.draw(numpy_rng("augment", self.seed, epoch, self.samples[index].path.name, index))
+
+    def _picture(self, index: int) -> np.ndarray:
+        if self._cache is not None and index in self._cache:
+            return self._cache[index]
+        picture = shrink(open_picture(self.samples[index].path), self.size_px)
+        if self._cache is not None:
+            self._cache[index] = picture
+        return picture

@@ -1,0 +1,42 @@
+"""From a configuration to networks: the only place in `models` that reads one."""
+
+from ifgan.config import Config
+from ifgan.models.classifier import Classifier
+from ifgan.models.discriminator import Discriminator
+from ifgan.models.generator import Generator
+from ifgan.models.system import System
+
+
+def build_system(config: Config, classes: int, *, pretrained: str | None = None) -> System:
+    """G and E (E alone for the baseline) with fresh weights; ``pretrained`` overrides the configuration's."""
+    generator = None if config.method == "baseline" else _generator(config)
+    classifier = Classifier(
+        backbone=config.backbone,
+        classes=classes,
+        pictures=2 if generator is not None and config.classifier_input == "pair" else 1,
+        pretrained=config.pretrained if pretrained is None else pretrained,
+        pair_stem=config.pair_stem,
+    )
+    return System(classifier, generator, config.classifier_input)
+
+
+def build_discriminator(config: Config) -> Discriminator | None:
+    """D, or None when the configuration has no adversarial loss."""
+    if config.method == "baseline" or config.lambda_gan == 0:
+        return None
+    return Discriminator(
+        width=config.discriminator_width, layers=config.discriminator_layers, norm=config.discriminator_norm
+    )
+
+
+def _generator(config: Config) -> Generator:
+    return Generator(
+        width=config.generator_width,
+        levels=config.generator_levels,
+        attention_level=0 if config.method == "ifgan-noattention" else config.attention_level,
+        attention_places=config.attention_places,
+        key_ratio=config.attention_key_ratio,
+        norm=config.generator_norm,
+        upsampling=config.upsampling,
+        dropout=config.generator_dropout,
+    )

@@ -1,0 +1,77 @@
+"""A trained system in one file: safetensors for the weights, JSON in its header for everything else.
+
+A checkpoint rebuilds its networks, labels and preprocessing from itself; nothing is unpickled.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ifgan.config import Config, from_dict, to_dict
+from ifgan.errors import InputError
+from ifgan.files import write_bytes
+from ifgan.models.build import build_system
+from ifgan.models.system import System
+
+FORMAT = 1
+_HEADER = "ifgan"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A system with what it needs to be used: the names of its logits, and how its input was made."""
+
+    system: System
+    labels: tuple[str, ...]
+    config: Config
+    about: dict[str, Any]
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
+    """Tensors and a JSON header to one file, all or nothing."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(contiguous, metadata={_HEADER: json.dumps({"format": FORMAT, **header})}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write_tensors` wrote. Raises InputError for a missing, cut or foreign file, or another format."""
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: broken or cut off, expected a whole safetensors file ({error})") from error
+    if header is None:
+        raise InputError(f"{path}: not written by ifgan, expected its header in a safetensors file")
+    if header.get("format") != FORMAT:
+        raise InputError(f"{path}: has format {header.get('format')}, this version of ifgan reads format {FORMAT}")
+    return tensors, header
+
+
+def save_trained(path: Path, trained: Trained) -> None:
+    """Write a checkpoint that `load_trained` reads."""
+    header = {"config": to_dict(trained.config), "labels": list(trained.labels), "about": trained.about}
+    write_tensors(path, trained.system.state_dict(), header)
+
+
+def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
+    """Rebuild a trained system, in evaluation mode. Raises InputError."""
+    tensors, header = read_tensors(path)
+    try:
+        config, labels = from_dict(header["config"], source=str(path)), tuple(header["labels"])
+        system = build_system(config, len(labels), pretrained="none")
+        system.load_state_dict(
+            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        )
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: does not fit its own configuration ({str(error).splitlines()[0]})") from error
+    return Trained(system.to(device).eval(), labels, config, header.get("about", {}))

@@ -1,0 +1,121 @@
+"""The generator G: a U-Net with three self-attention modules. Paper §3.1, Fig. 3.
+
+G redraws a subject's expressive face I_SE as the average subject's face with the same expression, I_AE.
+After U-Net, https://arxiv.org/abs/1505.04597, and pix2pix's generator, https://arxiv.org/abs/1611.07004. Ours has as
+many stride-2 levels as the picture allows (224 -> 7 in five; pix2pix's eight need 256), and no dropout unless asked
+for, because dropout at test time (pix2pix) would make a face's picture differ from call to call.
+
+Letters: B batch, C channels, S side of the picture in pixels.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ifgan.models.attention import SelfAttention
+from ifgan.models.layers import Norm, init_weights, norm_layer
+
+Upsampling = Literal["transpose", "nearest"]
+Place = Literal["encoder", "skip", "decoder"]
+PLACES: tuple[Place, ...] = ("encoder", "skip", "decoder")  # Fig. 3: one on each
+
+
+class Generator(nn.Module):
+    """U-Net from (B, 3, S, S) to (B, 3, S, S), both in [-1, 1].
+
+    Args:
+        width: channels after the first level; the next ones have 2, 4, 8, 8, ... times as many.
+        levels: stride-2 levels; S must be divisible by 2 ** levels.
+        attention_level: the level whose maps get attention (2 = S/4, i.e. 56x56 at 224); 0 for none.
+        attention_places: where on that level: the encoding path, its skip, the decoding path.
+        dropout: probability in the two innermost decoder blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 64,
+        levels: int = 5,
+        attention_level: int = 2,
+        attention_places: tuple[Place, ...] = PLACES,
+        key_ratio: int = 8,
+        norm: Norm = "batch",
+        upsampling: Upsampling = "transpose",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if levels < 2 or not 0 <= attention_level < levels:
+            raise ValueError(f"attention_level {attention_level} of {levels} levels; expected 0 <= it < levels >= 2")
+        channels = [min(2**level, 8) * width for level in range(levels)]  # after level 1, 2, ...
+        self.attention_level = attention_level
+        self.down = nn.ModuleList(
+            _down(before, after, norm="none" if level in (1, levels) else norm, first=level == 1)
+            for level, (before, after) in enumerate(zip([3, *channels], channels, strict=False), start=1)
+        )
+        self.up = nn.ModuleList(  # up[i] leads from level i + 2 to level i + 1, and is met in reverse
+            _up(
+                channels[level] * (1 if level == levels - 1 else 2),
+                channels[level - 1],
+                norm=norm,
+                upsampling=upsampling,
+                dropout=dropout if level >= levels - 2 else 0.0,
+            )
+            for level in range(1, levels)
+        )
+        self.out = nn.Sequential(nn.ReLU(), _upsample(2 * channels[0], 3, upsampling), nn.Tanh())
+        places = attention_places if attention_level else ()
+        self.attention = nn.ModuleDict(
+            {place: SelfAttention(channels[attention_level - 1], key_ratio=key_ratio) for place in places}
+        )
+        init_weights(self)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image: (B, 3, S, S) in [-1, 1] -> the average face with its expression, the same shape and range."""
+        return self.out(self._features(image))  # (B, 2 width, S/2, S/2) -> (B, 3, S, S)
+
+    def attention_rows(self, image: Tensor, positions: Tensor, *, place: Place = "decoder") -> Tensor:
+        """Attention maps of one module for some query positions of its feature map (Fig. 6 shows the decoder's).
+
+        image: (B, 3, S, S); positions: (Q,) long, row * W + column -> (B, Q, H, W).
+        Raises KeyError when the generator has no such module.
+        """
+        inputs: list[Tensor] = []
+        hook = self.attention[place].register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+        try:
+            self._features(image)
+        finally:
+            hook.remove()
+        return self.attention[place].rows(inputs[0], positions)  # type: ignore[operator]
+
+    def _features(self, image: Tensor) -> Tensor:
+        x, skips = image, []
+        for level, block in enumerate(self.down, start=1):
+            x = self._attend("encoder", level, block(x))  # (B, C, S / 2**level, S / 2**level)
+            skips.append(self._attend("skip", level, x))
+        x = skips.pop()
+        for level in range(len(skips), 0, -1):
+            x = self._attend("decoder", level, self.up[level - 1](x))  # (B, C, S / 2**level, S / 2**level)
+            x = torch.cat([x, skips.pop()], dim=1)  # (B, 2C, S / 2**level, S / 2**level)
+        return x
+
+    def _attend(self, place: Place, level: int, x: Tensor) -> Tensor:
+        return self.attention[place](x) if level == self.attention_level and place in self.attention else x
+
+
+def _down(before: int, after: int, *, norm: Norm, first: bool) -> nn.Sequential:
+    """LeakyReLU, 4x4 convolution of stride 2, normalisation: halves the side."""
+    activation = nn.Identity() if first else nn.LeakyReLU(0.2)
+    return nn.Sequential(activation, nn.Conv2d(before, after, 4, 2, 1), norm_layer(norm, after))
+
+
+def _up(before: int, after: int, *, norm: Norm, upsampling: Upsampling, dropout: float) -> nn.Sequential:
+    """ReLU, up-sampling, normalisation: doubles the side."""
+    return nn.Sequential(nn.ReLU(), _upsample(before, after, upsampling), norm_layer(norm, after), nn.Dropout(dropout))
+
+
+def _upsample(before: int, after: int, upsampling: Upsampling) -> nn.Module:
+    """pix2pix's 4x4 transposed convolution, or nearest neighbour and a 3x3 one (no checkerboard)."""
+    if upsampling == "transpose":
+        return nn.ConvTranspose2d(before, after, 4, 2, 1)
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(before, after, 3, 1, 1))
