@@ -1,0 +1,122 @@
+"""FER2013 in its three forms, with small tables of the owner's shape."""
+
+import numpy as np
+import pytest
+
+from ifgan.data.prepare import prepare
+from ifgan.data.readers import read
+from ifgan.data.readers.base import Rejected, SourcePicture
+from ifgan.errors import InputError
+from ifgan.faces.picture import open_picture
+
+USAGE = ("Training", "PublicTest", "PrivateTest")
+CLASSES = np.array(["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"])
+
+
+def pictures(number=7):
+    return np.random.default_rng(0).integers(0, 256, (number, 48, 48), dtype=np.uint8)
+
+
+def row(emotion, image, usage):
+    return str(emotion), " ".join(map(str, image.ravel())), usage
+
+
+def write_csv(path, rows, header="emotion,pixels,Usage", order=(0, 1, 2)):
+    lines = [header, *(",".join(cells[i] for i in order) for cells in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def rows():
+    return [row(i, image, USAGE[i % 3]) for i, image in enumerate(pictures())]
+
+
+def write_npz(path, **changes):
+    arrays = {
+        "images": pictures(),
+        "labels": np.arange(7, dtype=np.uint8),
+        "usage": np.array([USAGE[i % 3] for i in range(7)]),
+        "classes": CLASSES,
+    }
+    arrays |= changes
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    return path
+
+
+def test_the_three_forms_give_the_same_pictures(tmp_path):
+    forms = ("csv", "icml", "npz")
+    for form in forms:
+        (tmp_path / form).mkdir()
+    write_csv(tmp_path / "csv" / "fer2013.csv", rows())
+    write_csv(tmp_path / "icml" / "icml_face_data.csv", rows(), "emotion, Usage, pixels", order=(0, 2, 1))
+    write_npz(tmp_path / "npz" / "any.npz")
+    read_rows = [list(read("fer2013", tmp_path / form).items) for form in forms]
+    for index, same in enumerate(zip(*read_rows, strict=True)):
+        assert {(p.name, p.expression, p.split) for p in same} == {
+            (f"fer{index:07d}", same[0].expression, ("train", "validation", "test")[index % 3])
+        }
+        for picture in same:
+            assert np.array_equal(picture.image, np.repeat(pictures()[index][..., None], 3, axis=2))
+    assert [p.expression for p in read_rows[0]] == [
+        "anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral",
+    ]  # fmt: skip
+
+
+def test_malformed_rows_are_rejected_with_line_and_reason(tmp_path):
+    good = rows()[0]
+    bad = {
+        "found 2303": (good[0], good[1].rsplit(" ", 1)[0], good[2]),
+        "from 0 to 255": (good[0], "256" + good[1][good[1].index(" ") :], good[2]),
+        "whole numbers": (good[0], "x" + good[1][good[1].index(" ") :], good[2]),
+        "code from 0 to 6": ("7", good[1], good[2]),
+        "Usage 'Holiday'": (good[0], good[1], "Holiday"),
+        "Usage ''": (good[0], good[1], ""),
+    }
+    path = write_csv(tmp_path / "fer2013.csv", [good, *bad.values(), good])
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("3\n")
+    items = list(read("fer2013", path).items)
+    assert [isinstance(item, SourcePicture) for item in items] == [True] + [False] * 6 + [True, False]
+    for line, (item, reason) in enumerate(zip(items[1:7], bad, strict=True), start=3):
+        assert isinstance(item, Rejected) and reason in item.reason and f"line {line}" in item.file
+    assert "1 cells" in items[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"usage": None}, "usage"),
+        ({"classes": np.array(["angry", "hungry"] * 4)}, "hungry"),
+        ({"images": pictures().astype(np.float32)}, "float32"),
+        ({"labels": np.zeros(3)}, "3 labels"),
+        ({"usage": np.array([None] * 7, dtype=object)}, "without pickled objects"),  # never unpickled
+    ],
+)
+def test_npz_of_another_shape(tmp_path, changes, words):
+    with pytest.raises(InputError, match=words):
+        read("fer2013", write_npz(tmp_path / "x.npz", **changes))
+
+
+def test_npz_label_out_of_range_is_one_rejected_picture(tmp_path):
+    items = list(read("fer2013", write_npz(tmp_path / "x.npz", labels=np.array([9, 1, 2, 3, 4, 5, 6]))).items)
+    assert [isinstance(item, Rejected) for item in items] == [True] + [False] * 6
+
+
+def test_missing_column_missing_file_and_broken_archive(tmp_path):
+    with pytest.raises(InputError, match=r"fer2013\.csv"):
+        read("fer2013", tmp_path)
+    with pytest.raises(InputError, match="column 'usage' is missing"):
+        read("fer2013", write_csv(tmp_path / "fer2013.csv", [], header="emotion,pixels"))
+    (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match=r"cut\.npz"):
+        read("fer2013", tmp_path / "cut.npz")
+
+
+def test_prepared_without_detection_and_compared_with_the_owners_counts(tmp_path):
+    report = prepare("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), tmp_path / "out")
+    assert report.counts["pictures"] == 7 and not report.failed
+    assert "expected 28709 train pictures, found 3" in report.text()
+    image = open_picture(tmp_path / "out/images/fer0000000.png")
+    assert image.shape == (256, 256, 3)
+    # The picture is the enlarged one, not a crop of it: reduced again it is close to the source.
+    assert np.abs(image[2::16, 2::16, 0].mean() - pictures()[0].mean()) < 10
