@@ -7,6 +7,7 @@ Choices: transparent pixels are laid on white, as viewers show them; 16-bit grey
 converted without a colour profile; of an animation the first frame counts.
 """
 
+import threading
 import warnings
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from ifgan.errors import PictureError
 
 MAX_PIXELS = 100_000_000  # decoded: 300 MB; a 100-megapixel camera still passes
 MIN_SIDE_PX = 16  # below this no expression can be seen
-# Photographs and the data sets' formats. Not Pillow's whole list: some of its readers start other programs (EPS).
-_FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+# Photographs and the data sets' formats; MPO comes through JPEG. Not Pillow's whole list: some of its readers start
+# other programs (EPS).
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # "I" is what Pillow makes of a 16-bit PGM
 _EXIF_ORIENTATION = 0x0112
+_OPENING = threading.Lock()
 _UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,10 +45,8 @@ def open_picture(path: str | Path) -> np.ndarray:
     if not path.is_file():  # also keeps a named pipe from blocking for ever
         raise PictureError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here
-            with Image.open(path, formats=_FORMATS) as image:
-                return _to_rgb(image, str(path))
+        with _opened(path) as image:
+            return _to_rgb(image, str(path))
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
@@ -74,6 +75,17 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
         raise PictureError(f"the array must be HWC uint8 RGB, got {source.dtype} of shape {source.shape}")
     _check_size(source.shape[1], source.shape[0], "the array")
     return source
+
+
+def _opened(path: Path) -> Image.Image:
+    """The picture with only its header read.
+
+    One thread at a time: neither Pillow's registering of readers nor Python's warning filter is safe otherwise.
+    """
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here
+        Image.init()
+        return Image.open(path, formats=_FORMATS)
 
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The few building blocks that the generator and the discriminator share. After pix2pix, https://arxiv.org/abs/1611.07004.
+"""What generator and discriminator share. After pix2pix, https://arxiv.org/abs/1611.07004.
 
-`norm="batch"` is pix2pix's layer; at its batch of one it equals `norm="instance"`, at the paper's batch of 50 it does not.
+`norm="batch"` is pix2pix's layer; at its batch of one it equals `norm="instance"`, at the paper's batch of 50 not.
 """
 
 from typing import Literal

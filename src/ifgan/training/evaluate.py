@@ -1,0 +1,64 @@
+"""A system looked at through data it did not train on: probabilities, and how far G's faces are from the averages."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ifgan import metrics
+from ifgan.data.pairs import FacePairs
+from ifgan.models.system import System
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """probabilities: (M, N); true: (M,) indices into labels; l1: mean |generated - average| in units of [-1, 1], or
+    None for the baseline.
+    """
+
+    probabilities: np.ndarray
+    true: np.ndarray
+    l1: float | None
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """(N, N); rows are true classes."""
+        return metrics.confusion_matrix(self.true, self.probabilities.argmax(1), self.probabilities.shape[1])
+
+    @property
+    def loss(self) -> float:
+        """Mean negative log-likelihood of the true label."""
+        likelihood = self.probabilities[np.arange(len(self.true)), self.true]
+        return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
+
+    def summary(self) -> dict[str, float | int | None]:
+        """The numbers that logs and reports show."""
+        return {
+            "n": len(self.true),
+            "accuracy": metrics.accuracy(self.confusion),
+            "balanced_accuracy": metrics.balanced_accuracy(self.confusion),
+            "macro_f1": metrics.macro_f1(self.confusion),
+            "calibration_error": metrics.expected_calibration_error(self.probabilities, self.true),
+            "loss": self.loss,
+            "l1": self.l1,
+        }
+
+
+@torch.inference_mode()
+def evaluate(system: System, pairs: FacePairs, *, batch_size: int = 64) -> Evaluation:
+    """Run a system, in evaluation mode, over pairs made without a policy (centre crops, §4.2)."""
+    was_training = system.training
+    system.eval()
+    device = next(system.parameters()).device
+    probabilities, true, differences = [], [], []
+    for start in range(0, len(pairs), batch_size):
+        items = [pairs[0, index] for index in range(start, min(start + batch_size, len(pairs)))]
+        image, average, label = (torch.stack(tensors).to(device) for tensors in zip(*items, strict=True))
+        output = system(image)
+        probabilities.append(output.logits.float().softmax(1).cpu())
+        true.append(label.cpu())
+        if output.average_face is not None:
+            differences.append((output.average_face.float() - average).abs().mean(dim=(1, 2, 3)).cpu())  # (B,)
+    system.train(was_training)
+    l1 = float(torch.cat(differences).mean()) if differences else None
+    return Evaluation(torch.cat(probabilities).numpy(), torch.cat(true).numpy(), l1)

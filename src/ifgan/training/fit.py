@@ -1,0 +1,154 @@
+"""One run: train, choose the epoch on validation, remember everything. Paper §4.1, §4.3."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch.utils.data import DataLoader
+
+from ifgan.config import Config
+from ifgan.data.pairs import Batch, FacePairs
+from ifgan.models.checkpoint import Trained, save_trained
+from ifgan.seeds import seed_for
+from ifgan.training.batches import EpochBatches
+from ifgan.training.evaluate import Evaluation, evaluate
+from ifgan.training.networks import Networks, build_networks
+from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import learning_rate_factor
+from ifgan.training.state import Progress, load_state, save_state
+from ifgan.training.step import train_step
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every function of a run needs."""
+
+    config: Config
+    run: RunFolder
+    train: FacePairs
+    validation: FacePairs
+    accelerator: Accelerator
+    say: Say
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.accelerator.is_main_process
+
+
+def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs, *, say: Say | None = None) -> None:
+    """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError.
+
+    The best epoch is the one with the highest validation accuracy, among equals the lowest validation loss.
+    """
+    session = Session(config, run, train, validation, make_accelerator(config), say or _print)
+    nets = build_networks(config, len(train.labels), session.accelerator)
+    progress = load_state(run.last, nets) if run.last.exists() else Progress()
+    while progress.epoch < config.epochs:
+        started = time.monotonic()
+        losses = train_epoch(session, nets, progress)
+        evaluation = evaluate(nets.system, validation)
+        record = {"epoch": progress.epoch + 1, "train": losses, "validation": evaluation.summary()}
+        if session.leads:
+            run.log(record | {"seconds": round(time.monotonic() - started, 1)})
+            session.say(_line(config, record, time.monotonic() - started))
+        keep_best(session, nets, progress, evaluation)
+        progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, {}
+        checkpoint(session, nets, progress)
+    if session.leads:
+        (run.path / "done").touch()
+    session.accelerator.wait_for_everyone()
+
+
+def make_accelerator(config: Config) -> Accelerator:
+    """Device, processes and precision."""
+    # Buffers stay each process's own: broadcasting them would change them between D's two passes of one step.
+    ddp = DistributedDataParallelKwargs(broadcast_buffers=False)
+    return Accelerator(mixed_precision="bf16" if _bf16(config) else "no", kwargs_handlers=[ddp])
+
+
+def _bf16(config: Config) -> bool:
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    if torch.cuda.is_available() and not os.environ.get("ACCELERATE_USE_CPU"):
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported()  # emulated elsewhere, and slower than fp32
+
+
+def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[str, float]:
+    """The rest of one epoch; mean losses over all of it."""
+    config, accelerator = session.config, session.accelerator
+    batches = EpochBatches(
+        len(session.train),
+        config.batch_size,
+        seed=config.seed,
+        epoch=progress.epoch,
+        first=progress.step,
+        rank=accelerator.process_index,
+        processes=accelerator.num_processes,
+    )
+    nets.train(freeze_batch_statistics=config.freeze_batch_statistics)
+    for batch in DataLoader(session.train, batch_sampler=batches, num_workers=config.workers):
+        step = progress.epoch * batches.steps + progress.step
+        set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
+        torch.manual_seed(seed_for("step", config.seed, step, accelerator.process_index))
+        losses = train_step(nets, _to_device(Batch(*batch), session), config, accelerator, step)
+        progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in losses.items()}
+        progress.step += 1
+        if config.checkpoint_steps and progress.step % config.checkpoint_steps == 0:
+            checkpoint(session, nets, progress)
+    return {name: total / progress.step for name, total in progress.sums.items()}
+
+
+def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
+    """Base rates times the schedule's factor."""
+    for name, optimizer in nets.optimizers.items():
+        own = config.generator_learning_rate if name != "classifier" else None
+        for group in optimizer.param_groups:
+            group["lr"] = (own or config.learning_rate) * learning_rate_factor(config, epochs_done)
+
+
+def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
+    """Write the best checkpoint when this epoch is it."""
+    accuracy, loss = evaluation.summary()["accuracy"], evaluation.loss
+    if (accuracy, -loss) <= (progress.best_accuracy, -progress.best_loss):
+        return
+    progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, float(accuracy or 0.0), loss
+    if session.leads:
+        about = {"epoch": progress.epoch + 1, "selection": "validation", "validation": evaluation.summary()}
+        save_trained(session.run.best, Trained(nets.system, session.train.labels, session.config, about))
+
+
+def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:
+    """Write the last checkpoint, once for all processes."""
+    if session.leads:
+        save_state(session.run.last, nets, progress)
+    session.accelerator.wait_for_everyone()
+
+
+def _to_device(batch: Batch, session: Session) -> Batch:
+    layout = torch.channels_last if session.config.channels_last else torch.contiguous_format
+    image, average = (
+        tensor.to(session.accelerator.device, memory_format=layout) for tensor in (batch.image, batch.average)
+    )
+    return Batch(image, average, batch.label.to(session.accelerator.device))
+
+
+def _line(config: Config, record: dict, seconds: float) -> str:
+    losses = " ".join(f"{name} {value:.3f}" for name, value in record["train"].items())
+    validation = record["validation"]
+    l1 = "" if validation["l1"] is None else f" l1 {validation['l1']:.3f}"
+    left = (config.epochs - record["epoch"]) * seconds / 60
+    accuracy = f"validation accuracy {validation['accuracy']:.3f}{l1}"
+    return f"{config.method} epoch {record['epoch']}/{config.epochs}: {losses} | {accuracy} | {left:.1f} min left"
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

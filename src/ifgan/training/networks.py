@@ -1,0 +1,105 @@
+"""G, D, E and the centres of one run, with their optimizers. Paper Fig. 2, §4.3."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ifgan.config import Config
+from ifgan.losses import Centers
+from ifgan.models.build import build_discriminator, build_system
+from ifgan.models.system import System
+from ifgan.seeds import seed_for
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@dataclass
+class Networks:
+    """What one step trains. ``generator``, ``discriminator`` and ``classifier`` are ready for several processes;
+    ``system`` and ``plain_discriminator`` are the same weights without that wrapping.
+    """
+
+    system: System
+    plain_discriminator: nn.Module | None
+    centers: Centers
+    classifier: nn.Module
+    generator: nn.Module | None
+    discriminator: nn.Module | None
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Everything whose state a checkpoint keeps."""
+        found = {"system": self.system, "centers": self.centers, "discriminator": self.plain_discriminator}
+        return {name: module for name, module in found.items() if module is not None}
+
+    def train(self, *, freeze_batch_statistics: bool = False) -> None:
+        """Training mode; with frozen statistics, batch normalisation stays in evaluation mode."""
+        for module in self.modules().values():
+            module.train()
+            for part in module.modules() if freeze_batch_statistics else ():
+                if isinstance(part, _BATCH_NORMS):
+                    part.eval()
+
+
+def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Networks:
+    """Fresh networks from the run's seed, on the accelerator's device, in its precision."""
+    torch.manual_seed(seed_for("weights", config.seed))
+    system = build_system(config, classes)
+    discriminator = build_discriminator(config)
+    if config.save_memory:
+        system.classifier.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
+    centers = Centers(
+        classes, system.classifier.backbone.num_features, rate=config.center_rate, alpha=config.island_alpha
+    ).to(accelerator.device)
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    ready: dict[str, nn.Module | None] = {}
+    optimizers: dict[str, torch.optim.Optimizer] = {}
+    parts = {"classifier": system.classifier, "generator": system.generator, "discriminator": discriminator}
+    for name, module in parts.items():
+        ready[name] = None
+        if module is not None:
+            module.to(accelerator.device, memory_format=layout)
+            optimizers[name] = _adam(config, name, module)
+            ready[name] = accelerator.prepare_model(module)
+    return Networks(system, discriminator, centers, optimizers=optimizers, **ready)
+
+
+def _adam(config: Config, name: str, module: nn.Module) -> torch.optim.Optimizer:
+    """Adam of §4.3; its decay is the L2 penalty of Adam, not AdamW's."""
+    rate, beta1 = config.learning_rate, config.beta1
+    if name != "classifier":  # G and D compete; pix2pix gives them another momentum
+        rate = config.generator_learning_rate or rate
+        beta1 = config.generator_beta1 if config.generator_beta1 is not None else beta1
+    betas = (beta1, config.beta2)
+    return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, weight_decay=config.weight_decay, fused=True)
+
+
+@contextmanager
+def frozen(module: nn.Module | None) -> Iterator[None]:
+    """Within, the module's parameters want no gradient: G learns through D, D does not move."""
+    parameters: list[Tensor] = [] if module is None else list(module.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def resting_batch_statistics(module: nn.Module) -> Iterator[None]:
+    """Within, batch normalisation moves no running statistic: recomputed activations must not count twice."""
+    norms = [part for part in module.modules() if isinstance(part, _BATCH_NORMS)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

@@ -1,0 +1,88 @@
+"""What a run leaves on disk, so that anybody can tell how its numbers came about."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ifgan.config import Config, read_config, to_dict
+from ifgan.errors import InputError
+from ifgan.files import write_json, write_text
+
+PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "facenet-pytorch")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and records of one run."""
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        """G and E at the epoch that validation chose."""
+        return self.path / "checkpoint" / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """Everything a resumed run needs."""
+        return self.path / "checkpoint" / "last.safetensors"
+
+    @property
+    def done(self) -> bool:
+        """Whether training ended."""
+        return (self.path / "done").exists()
+
+    def start(self, config: Config, split: dict[str, Any], command: list[str], *, resume: bool) -> None:
+        """Write what is known beforehand. Raises InputError for a folder that holds another run, or without resume."""
+        existing = self.path / "config.yaml"
+        if existing.exists():
+            if read_config(existing) != config:
+                raise InputError(f"{self.path}: holds a run with other settings; choose a new folder")
+            if not resume and self.last.exists():
+                raise InputError(f"{self.path}: holds a run already; pass --resume to continue it, or a new folder")
+            return
+        write_json(self.path / "split.json", split)
+        write_json(self.path / "environment.json", environment(command))
+        write_text(existing, yaml.safe_dump(to_dict(config), sort_keys=False))
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Add one epoch's line to metrics.jsonl, in place of what a killed run may have written for it and after."""
+        kept = [line for line in self.metrics() if line["epoch"] < record["epoch"]]
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in [*kept, record]))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """One record an epoch, in order; empty before the first."""
+        path = self.path / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def environment(command: list[str]) -> dict[str, Any]:
+    """Versions, machine, commit and command: what a number may depend on besides the settings."""
+    return {
+        "command": command,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this source, when it is run from a checkout."""
+    where = Path(__file__).parent
+    try:
+        answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,119 @@
+"""The joint step: one update of D, then one of G and E together. Paper §3.2, Eq. 1; §4.3.
+
+The two objectives stand side by side; each returns its total and its named parts. Gradients of the expression loss
+reach G through the generated face, which is what "end-to-end" means here.
+"""
+
+import math
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from ifgan import losses
+from ifgan.config import Config
+from ifgan.data.pairs import Batch
+from ifgan.errors import InputError
+from ifgan.models.system import pictures_for_classifier
+from ifgan.training.networks import Networks, frozen, resting_batch_statistics
+
+Parts = dict[str, Tensor]
+
+
+def discriminator_objective(nets: Networks, batch: Batch, fake: Tensor) -> tuple[Tensor, Parts]:
+    """Eq. 2 for D. ``fake`` (B, 3, S, S) comes detached: D's update must not move G.
+
+    Real and fake pass separately, as in pix2pix, so that D's batch statistics of fakes are those that G meets.
+    """
+    assert nets.discriminator is not None
+    real_logits = nets.discriminator(batch.image, batch.average)  # (B, 1, P, P)
+    fake_logits = nets.discriminator(batch.image, fake)  # (B, 1, P, P)
+    loss = losses.discriminator_loss(real_logits.float(), fake_logits.float())
+    return loss, {"discriminator": loss}
+
+
+def joint_objective(
+    nets: Networks, batch: Batch, fake: Tensor | None, config: Config
+) -> tuple[Tensor, Parts, Tensor, Tensor]:
+    """Eq. 1 for G and E: the total, its unweighted parts, and E's features (M, F) with their labels (M,)."""
+    logits, features, passes = classify(nets, batch, fake, config)
+    labels = batch.label.repeat(passes)  # real pairs first, then fake ones
+    parts = {
+        "softmax": losses.expression_loss(logits, batch.label, passes=passes),
+        "island": losses.island_loss(
+            features, labels, nets.centers.values, alpha=config.island_alpha, reduction=config.island_reduction
+        ),
+    }
+    if fake is not None:
+        parts["l1"] = losses.l1_loss(fake, batch.average)
+        if nets.plain_discriminator is not None:
+            verdict = nets.plain_discriminator(batch.image, fake).float()  # (B, 1, P, P)
+            parts["gan"] = losses.generator_loss(verdict, saturating=config.saturating_gan)
+    return losses.weighted_sum(parts, config.loss_weights), parts, features, labels
+
+
+def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) -> tuple[Tensor, Tensor, int]:
+    """E on real and fake pairs (Eq. 4): logits (passes * B, N), features (passes * B, F), passes.
+
+    In one batch they share one set of batch statistics, which fits both; in two, neither fits the other's.
+    """
+    if fake is None:
+        return *nets.classifier(batch.image), 1
+    real_pair, fake_pair = (
+        pictures_for_classifier(batch.image, blanked(face, config.blank_average), config.classifier_input)
+        for face in (batch.average, fake)
+    )
+    if config.joint_batch:
+        together = [torch.cat(pictures) for pictures in zip(real_pair, fake_pair, strict=True)]  # (2B, 3, S, S) each
+        return *nets.classifier(*together), 2
+    outputs = [nets.classifier(*pair) for pair in (real_pair, fake_pair)]
+    logits, features = (torch.cat(tensors) for tensors in zip(*outputs, strict=True))  # (2B, N), (2B, F)
+    return logits, features, 2
+
+
+def blanked(face: Tensor, share: float) -> Tensor:
+    """The faces (B, 3, S, S) with a random ``share`` of them set to mid grey, 0."""
+    if share == 0:
+        return face
+    kept = torch.rand(len(face), 1, 1, 1, device=face.device) >= share  # (B, 1, 1, 1)
+    return face * kept
+
+
+def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accelerator, step: int) -> dict[str, float]:
+    """One update of D, then one of G and E, then one of the centres. Returns the unweighted losses.
+
+    Raises InputError that names the step and the terms when a loss is not finite; nothing is updated by it.
+    """
+    fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
+    parts: Parts = {}
+    if nets.discriminator is not None and fake is not None:
+        total, d_parts = discriminator_objective(nets, batch, fake.detach())
+        parts |= d_parts
+        _minimize(nets, ("discriminator",), total, d_parts, accelerator, step)
+    with frozen(nets.plain_discriminator):
+        total, joint_parts, features, labels = joint_objective(nets, batch, fake, config)
+        _minimize(nets, ("generator", "classifier"), total, joint_parts, accelerator, step)
+    sums = nets.centers.class_sums(features, labels)  # (N, F + 1)
+    nets.centers.update(accelerator.reduce(sums, "sum"))
+    return _floats(parts | joint_parts)
+
+
+def _minimize(  # noqa: PLR0917
+    nets: Networks, names: tuple[str, ...], total: Tensor, parts: Parts, accelerator: Accelerator, step: int
+) -> None:
+    values = _floats(parts)
+    if not all(math.isfinite(value) for value in values.values()):
+        terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        raise InputError(f"step {step}: a loss is not finite ({terms}); lower the learning rate or check the data")
+    optimizers = [nets.optimizers[name] for name in names if name in nets.optimizers]
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    with resting_batch_statistics(nets.system.classifier):
+        accelerator.backward(total)
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def _floats(parts: Parts) -> dict[str, float]:
+    """All losses to Python in one transfer."""
+    return dict(zip(parts, torch.stack([value.detach().float() for value in parts.values()]).tolist(), strict=True))
