@@ -1,17 +1,23 @@
-"""Faces and their landmarks, by MTCNN. Paper §4.2, [30] (Zhang et al., IEEE SPL 23(10), 2016).
+"""Faces and their landmarks in pictures of any size. Paper §4.2, [30]; the networks are in mtcnn.py.
 
-The networks and their weights are facenet-pytorch's (https://github.com/timesler/facenet-pytorch, in its wheel:
-nothing is downloaded). Ours adds: bounded memory (a large picture is reduced first), pictures too small
-for the library, no draw from the global random state.
+Two tries. The first reads the picture; a picture larger than MAX_SIDE_PX is reduced to it first, so memory is
+bounded. Where nothing is found, the second reads it inside a black border: in a tight crop the face reaches beyond
+the picture, and only a window that does so too fits it. Thresholds stay the published ones in both tries, so
+that a picture without a face doesn't get one.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
 
-MAX_SIDE_PX = 1280  # larger pictures are reduced to this for detection
+if TYPE_CHECKING:
+    import torch
+
+MAX_SIDE_PX = 1280  # at this side; a face of 20 px in a picture of 4000 px isn't found, one of 63 px is
+THRESHOLDS = (0.6, 0.7, 0.7)  # P-Net, R-Net, O-Net, as published
+_BORDER = 1 / 3  # of the longer side
 Points = tuple[tuple[float, float], ...]
 
 
@@ -29,16 +35,21 @@ class Face:
 
 
 class FaceDetector:
-    """MTCNN over lists of pictures of any size."""
+    """MTCNN over lists of pictures.
 
-    def __init__(self, *, min_face_px: int = 20, thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)) -> None:
-        from facenet_pytorch import MTCNN
+    A picture's faces don't depend on the other pictures of the list: each is read alone. ``min_face_px`` counts
+    in the picture, or in its reduced copy when that is larger than MAX_SIDE_PX. Uses torch's threads as they are set.
+    """
 
-        with torch.random.fork_rng(devices=[]):  # layers draw initial weights before the trained ones are loaded
-            self._mtcnn = MTCNN(min_face_size=min_face_px, thresholds=list(thresholds), keep_all=True)
+    def __init__(self, *, min_face_px: int = 20, thresholds: tuple[float, float, float] = THRESHOLDS) -> None:
+        from ifgan.faces.mtcnn import Cascade
+
+        self._cascade = Cascade()
+        self._min_face_px = min_face_px
+        self._thresholds = thresholds
 
     def __call__(self, images_hwc_uint8: list[np.ndarray]) -> list[list[Face]]:
-        """The faces of every (height, width, 3) uint8 RGB picture, largest and most central first."""
+        """The faces of every (height, width, 3) uint8 RGB picture, largest and most central first (prominence)."""
         return [self._find(image) for image in images_hwc_uint8]
 
     def _find(self, image: np.ndarray) -> list[Face]:
@@ -46,18 +57,22 @@ class FaceDetector:
         scale = min(1.0, MAX_SIDE_PX / max(height, width))
         if scale < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
-        if min(image.shape[:2]) < self._mtcnn.min_face_size:
-            return []
-        with torch.inference_mode():
-            boxes, confidences, points = self._mtcnn.detect(image, landmarks=True)
-        if boxes is None:
-            return []
-        found = [
-            _face(box / scale, p / scale, c, width, height)
-            for box, p, c in zip(boxes, points, confidences, strict=True)
-        ]
-        return sorted(found, key=lambda face: prominence(face, width, height), reverse=True)
+            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+        border = 0
+        found = self._cascade_on(image)
+        if not len(found[0]):
+            border = round(max(image.shape[:2]) * _BORDER)
+            found = self._cascade_on(np.pad(image, ((border, border), (border, border), (0, 0))))
+        boxes, landmarks, confidences = found  # (N, 4), (N, 5, 2), (N,)
+        rows = zip((boxes - border) / scale, (landmarks - border) / scale, confidences, strict=True)
+        faces = [_face(*row, width, height) for row in rows]
+        return sorted(faces, key=lambda face: prominence(face, width, height), reverse=True)
+
+    def _cascade_on(self, image: np.ndarray) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+        import torch
+
+        writable = image if image.flags.writeable else image.copy()  # torch warns about the others
+        return self._cascade(torch.from_numpy(np.ascontiguousarray(writable)), self._min_face_px, self._thresholds)
 
 
 def prominence(face: Face, width: int, height: int) -> float:
@@ -67,8 +82,7 @@ def prominence(face: Face, width: int, height: int) -> float:
     return (x1 - x0) * (y1 - y0) - 2 * (dx * dx + dy * dy)
 
 
-def _face(box: np.ndarray, points: np.ndarray, confidence: float, width: int, height: int) -> Face:
-    x0, x1 = np.clip(box[[0, 2]], 0, width)
-    y0, y1 = np.clip(box[[1, 3]], 0, height)
-    landmarks = tuple((float(x), float(y)) for x, y in points)
-    return Face((float(x0), float(y0), float(x1), float(y1)), landmarks, float(confidence))
+def _face(box: "torch.Tensor", landmarks: "torch.Tensor", confidence: "torch.Tensor", width: int, height: int) -> Face:
+    x0, y0, x1, y1 = box.tolist()
+    clipped = (min(max(x0, 0), width), min(max(y0, 0), height), min(max(x1, 0), width), min(max(y1, 0), height))
+    return Face(clipped, tuple((x, y) for x, y in landmarks.tolist()), float(confidence))

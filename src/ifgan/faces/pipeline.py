@@ -1,0 +1,216 @@
+"""From picture files to aligned faces, on every core, in order. Paper §4.2 as one stream.
+
+``find_faces`` is what ``prepare`` and ``predict`` iterate over. Each worker is a fresh process (spawn: no copied
+locks or memory) with one torch thread: MTCNN's small convolutions gain little from more. Only file names
+go out and 256-pixel crops come back. A picture that fails, or that takes its worker down, is reported in its place
+and the others go on.
+"""
+
+import itertools
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ifgan.errors import InputError, PictureError
+from ifgan.faces.align import align_face
+from ifgan.faces.detect import Face, FaceDetector
+from ifgan.faces.picture import as_picture
+
+_WAITING_PER_WORKER = 4  # pictures handed out ahead of the one awaited; bounds memory
+_WORTH_A_POOL = 24  # starting workers takes as long as this many pictures
+_DEATHS_IN_A_ROW = 5  # a machine out of memory, or a script without a main guard
+
+Source = str | Path | np.ndarray | Image.Image
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture, with the landmarks that are known already, if any: (5, 2) or (3, 2), no detection then."""
+
+    picture: Source
+    landmarks_xy_px: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class FoundFaces:
+    """What became of one request.
+
+    ``aligned[i]`` is the (256, 256, 3) uint8 crop of ``faces[i]``; ``faces[0]`` is the most prominent one. No face
+    gives two empty tuples. ``error`` is None or one sentence; there are no faces then. ``size_wh_px`` is the picture's.
+    """
+
+    faces: tuple[Face, ...] = ()
+    aligned: tuple[np.ndarray, ...] = ()
+    error: str | None = None
+    size_wh_px: tuple[int, int] | None = None
+
+
+def find_faces(
+    requests: Iterable[Request | Source], *, every_face: bool = True, workers: int | None = None
+) -> Iterator[FoundFaces]:
+    """One FoundFaces a request, in the same order.
+
+    ``every_face=False`` aligns and returns the most prominent face only. ``workers``: None takes the cores that this
+    process may use; 0 or 1 works in this process, as do short lists. Raises InputError only when workers keep dying.
+    """
+    waiting = (item if isinstance(item, Request) else Request(item) for item in requests)
+    workers = _cores() if workers is None else workers
+    first = list(itertools.islice(waiting, _WORTH_A_POOL)) if workers > 1 else []
+    if workers <= 1 or len(first) < _WORTH_A_POOL:
+        detector = FaceDetector()
+        yield from (faces_in(request, detector, every_face) for request in itertools.chain(first, waiting))
+    else:
+        yield from _in_processes(itertools.chain(first, waiting), every_face, workers)
+
+
+def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) -> FoundFaces:
+    """The faces of one picture, aligned; a picture that can't be used gives its error, nothing is raised.
+
+    Among several, a face whose landmarks can't be aligned is left out: one false find loses no true one.
+    """
+    try:
+        image = as_picture(request.picture)
+        faces = _known_face(request) if request.landmarks_xy_px is not None else detector([image])[0]
+        kept = _alignable(image, faces, len(faces) if every_face else 1)
+    except PictureError as error:
+        return FoundFaces(error=_naming(request, str(error)))
+    except MemoryError:
+        return FoundFaces(error=_naming(request, "not enough memory for this picture"))
+    size = (image.shape[1], image.shape[0])
+    return FoundFaces(tuple(face for face, _ in kept), tuple(crop for _, crop in kept), size_wh_px=size)
+
+
+def _alignable(image: np.ndarray, faces: list[Face], wanted: int) -> list[tuple[Face, np.ndarray]]:
+    """The first ``wanted`` faces that can be aligned, with their crops. Raises PictureError when none of some can."""
+    kept: list[tuple[Face, np.ndarray]] = []
+    reason = None
+    for face in faces:
+        if len(kept) == wanted:
+            break
+        try:
+            kept.append((face, align_face(image, np.array(face.landmarks_xy_px))))
+        except PictureError as error:
+            reason = error
+    if reason is not None and not kept:
+        raise reason
+    return kept
+
+
+def _known_face(request: Request) -> list[Face]:
+    points = np.asarray(request.landmarks_xy_px, dtype=np.float64)
+    if points.ndim != 2 or points.shape[-1] != 2:
+        raise PictureError(f"landmarks must be points (x, y), got an array of shape {points.shape}")
+    low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return [Face((low[0], low[1], high[0], high[1]), tuple((float(x), float(y)) for x, y in points), 1.0)]
+
+
+def _naming(request: Request, reason: str) -> str:
+    """The reason, with the file's name in front unless it has it already."""
+    if isinstance(request.picture, str | Path) and not reason.startswith(str(request.picture)):
+        return f"{request.picture}: {reason}"
+    return reason
+
+
+def _in_processes(requests: Iterator[Request], every_face: bool, workers: int) -> Iterator[FoundFaces]:
+    pool = _Pool(workers, every_face)
+    try:
+        running: deque[tuple[Request, Future[FoundFaces]]] = deque()
+        for request in requests:
+            running.append((request, pool.submit(request)))
+            if len(running) >= workers * _WAITING_PER_WORKER:
+                yield pool.result(running)
+        while running:
+            yield pool.result(running)
+    finally:
+        pool.close()
+
+
+class _Pool:
+    """Worker processes that are replaced when one dies."""
+
+    def __init__(self, workers: int, every_face: bool) -> None:
+        self._workers, self._every_face = workers, every_face
+        self._deaths = 0
+        self._executor = self._start(workers)
+
+    def submit(self, request: Request) -> "Future[FoundFaces]":
+        try:
+            return self._executor.submit(_work, request)
+        except BrokenProcessPool as error:  # answered by result(), when this request's turn comes
+            failed: Future[FoundFaces] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def result(self, running: "deque[tuple[Request, Future[FoundFaces]]]") -> FoundFaces:
+        """The next result. After a death, the pictures in flight are read again, each alone until one is to blame."""
+        request, future = running.popleft()
+        try:
+            found = future.result()
+        except BrokenProcessPool:
+            found = self._alone(request)
+            # A fresh pool reads what the dead one had in hand.
+            self._replace(self._workers)
+            running.extend([(waiting, self.submit(waiting)) for waiting in _drain(running)])
+        return found
+
+    def _alone(self, request: Request) -> FoundFaces:
+        self._replace(1)
+        try:
+            found = self._executor.submit(_work, request).result()
+        except BrokenProcessPool:
+            return self._death_of(request)
+        self._deaths = 0
+        return found
+
+    def _death_of(self, request: Request) -> FoundFaces:
+        self._deaths += 1
+        if self._deaths >= _DEATHS_IN_A_ROW:
+            raise InputError(
+                f"{self._deaths} worker processes died one after the other (out of memory, or a script without "
+                "`if __name__ == '__main__':`); try workers=1"
+            )
+        return FoundFaces(error=_naming(request, "the process that read it died (out of memory?)"))
+
+    def _replace(self, workers: int) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._executor = self._start(workers)
+
+    def _start(self, workers: int) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(self._every_face,))
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _drain(running: "deque[tuple[Request, Future[FoundFaces]]]") -> list[Request]:
+    requests = [request for request, _ in running]
+    running.clear()
+    return requests
+
+
+_worker: tuple[FaceDetector, bool]  # set in worker processes only, by _start_worker
+
+
+def _start_worker(every_face: bool) -> None:
+    import torch
+
+    global _worker  # noqa: PLW0603  a process pool hands its workers no other place to keep the networks
+    torch.set_num_threads(1)
+    _worker = FaceDetector(), every_face
+
+
+def _work(request: Request) -> FoundFaces:
+    return faces_in(request, *_worker)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
