@@ -8,11 +8,11 @@ Idempotent: a second run changes no byte. Rejected pictures are tried again, so 
 """
 
 import io
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -23,15 +23,13 @@ from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.sample import Sample
 from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError, PictureError
-from ifgan.faces.align import ALIGNED_SIZE, align_face
+from ifgan.faces.align import ALIGNED_SIZE
 from ifgan.faces.picture import as_picture
+from ifgan.faces.pipeline import FoundFaces, Request, find_faces
 from ifgan.files import write_bytes
 from ifgan.progress import track
 
-if TYPE_CHECKING:
-    from ifgan.faces.detect import FaceDetector  # brings torch, which cropped faces don't need
-
-ToFace = Callable[[SourcePicture], np.ndarray]  # aligned (256, 256, 3) uint8
+Item = SourcePicture | Rejected
 
 
 def prepare(
@@ -48,7 +46,7 @@ def prepare(
     """Prepare the source ``root`` of the set ``set_name`` into ``out``; what was done, and which pictures failed.
 
     ``aligned``: faces are cropped already, only resize. ``subjects_unknown``: pictures without a subject each count
-    as a person of their own. ``workers``: threads, by default one a processor. ``levels``, ``neutral``: bu3dfe.
+    as a person of their own. ``workers``: by default one a processor. ``levels``, ``neutral``: bu3dfe.
     Raises InputError for a wrong source, for an ``out`` that holds another set or the same set with other options,
     and when not one picture could be used.
     """
@@ -62,8 +60,8 @@ def prepare(
         "options": {"aligned": aligned, "subjects_unknown": subjects_unknown, **reader_options(set_name), **given},
     }
     begin(out, header)
-    to_face = _cropped if aligned or reading.aligned else _found_by(_detector())
-    samples, rejected = _prepare_all(reading, out, to_face, subjects_unknown, workers)
+    align = _cropped if aligned or reading.aligned else _found
+    samples, rejected = _prepare_all(reading, align(reading.items, out, workers), subjects_unknown)
     if not samples:
         first = f"; the first, {rejected[0].file}: {rejected[0].reason}" if rejected else ""
         raise InputError(f"{root}: none of its {len(rejected)} pictures could be used{first}")
@@ -79,12 +77,11 @@ def _apart(root: Path, out: Path) -> tuple[Path, Path]:
 
 
 def _prepare_all(
-    reading: Reading, out: Path, to_face: ToFace, subjects_unknown: bool, workers: int | None
+    reading: Reading, outcomes: Iterator[Item], subjects_unknown: bool
 ) -> tuple[list[Sample], list[Rejected]]:
     samples: list[Sample] = []
     rejected: list[Rejected] = []
     names: set[str] = set()
-    outcomes = map_in_order(partial(_prepare_one, out, to_face), reading.items, workers)
     for item in track(outcomes, f"prepare {reading.dataset}", reading.total):
         if isinstance(item, Rejected):
             rejected.append(item)
@@ -98,17 +95,62 @@ def _prepare_all(
     return samples, rejected
 
 
-def _prepare_one(out: Path, to_face: ToFace, item: SourcePicture | Rejected) -> SourcePicture | Rejected:
-    """Write the picture's aligned face, unless it is there; the picture without its pixels, or why it can't be used."""
-    if isinstance(item, Rejected):
-        return item
-    target = out / item.sample().image
-    if not target.exists():
+def _cropped(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[Item]:
+    """For faces that are cropped already: each picture's central square, resized and written, on threads."""
+
+    def work(item: Item) -> Item:
+        if not _is_to_do(item, out):
+            return item
         try:
-            write_bytes(target, _png(to_face(item)))
+            return _write(item, _central_square(as_picture(item.image)), out)
         except PictureError as error:
-            return Rejected(item.source, str(error).removeprefix(f"{item.image}: "))
-    return replace(item, image=target)
+            return _rejected(item, str(error))
+
+    return map_in_order(work, items, workers)
+
+
+def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[Item]:
+    """The most prominent face of each picture, or the owner's landmarks, aligned and written, on all cores."""
+    drawn: deque[tuple[Item, bool]] = deque()  # what the pipeline has drawn from items, and whether it will answer
+
+    def requests() -> Iterator[Request]:
+        for item in items:
+            if _is_to_do(item, out):
+                drawn.append((item, True))
+                yield Request(item.image, item.landmarks_xy_px)
+            else:
+                drawn.append((item, False))
+
+    def answered() -> Iterator[tuple[Item, FoundFaces | None]]:
+        for found in find_faces(requests(), every_face=False, workers=workers):
+            while not drawn[0][1]:
+                yield drawn.popleft()[0], None
+            yield drawn.popleft()[0], found
+        yield from ((item, None) for item, _ in drawn)
+
+    return map_in_order(lambda answer: _write_found(*answer, out), answered(), workers)
+
+
+def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
+    if found is None or isinstance(item, Rejected):
+        return item
+    if not found.aligned:
+        return _rejected(item, found.error or "no face found")
+    return _write(item, found.aligned[0], out)
+
+
+def _is_to_do(item: Item, out: Path) -> TypeGuard[SourcePicture]:
+    return isinstance(item, SourcePicture) and not (out / item.sample().image).exists()
+
+
+def _write(item: SourcePicture, aligned_hwc_uint8: np.ndarray, out: Path) -> SourcePicture:
+    write_bytes(out / item.sample().image, _png(aligned_hwc_uint8))
+    return item
+
+
+def _rejected(item: SourcePicture, reason: str) -> Rejected:
+    """The user knows the file by its place in the source; the path on this machine would be wrong after a move."""
+    return Rejected(item.source, reason.removeprefix(f"{item.image}: ") if isinstance(item.image, Path) else reason)
 
 
 def _png(image_hwc_uint8: np.ndarray) -> bytes:
@@ -120,32 +162,10 @@ def _png(image_hwc_uint8: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _cropped(picture: SourcePicture) -> np.ndarray:
-    """The largest central square, resized: for faces that are cropped already."""
-    image = as_picture(picture.image)
-    height, width = image.shape[:2]
+def _central_square(image_hwc_uint8: np.ndarray) -> np.ndarray:
+    """The largest one, resized to (256, 256, 3)."""
+    height, width = image_hwc_uint8.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = Image.fromarray(np.ascontiguousarray(image[top : top + side, left : left + side]))
+    square = Image.fromarray(np.ascontiguousarray(image_hwc_uint8[top : top + side, left : left + side]))
     return np.asarray(square.resize((ALIGNED_SIZE, ALIGNED_SIZE), Image.Resampling.BICUBIC))
-
-
-def _detector() -> "FaceDetector":
-    from ifgan.faces.detect import FaceDetector
-
-    return FaceDetector()
-
-
-def _found_by(detector: "FaceDetector") -> ToFace:
-    """Align on the owner's landmarks where there are some, else on those of the largest, most central face."""
-
-    def to_face(picture: SourcePicture) -> np.ndarray:
-        image = as_picture(picture.image)
-        if picture.landmarks_xy_px is not None:
-            return align_face(image, picture.landmarks_xy_px)
-        faces = detector([image])[0]
-        if not faces:
-            raise PictureError(f"{picture.image}: no face found")
-        return align_face(image, np.array(faces[0].landmarks_xy_px))
-
-    return to_face
