@@ -1,0 +1,159 @@
+"""The networks of Fig. 2-4: shapes, identities at the start, options, and independence of the batch."""
+
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch.testing import assert_close
+
+from ifgan.config import make_config
+from ifgan.errors import InputError
+from ifgan.models.attention import SelfAttention
+from ifgan.models.build import build_discriminator, build_system
+from ifgan.models.checkpoint import Trained, load_trained, save_trained
+from ifgan.models.classifier import Classifier
+from ifgan.models.discriminator import Discriminator
+from ifgan.models.generator import PLACES, Generator
+
+
+def tiny(**changes: object):  # noqa: ANN201
+    return make_config("cpu", image_size=32, generator_width=4, discriminator_width=4, **changes)
+
+
+def explicit_attention(module: SelfAttention, x: torch.Tensor) -> torch.Tensor:
+    """Fig. 4 word for word, with the N x N map."""
+    query, key, value = (conv(x).flatten(2) for conv in (module.query, module.key, module.value))
+    attention = torch.einsum("bkn,bkm->bnm", query, key).softmax(-1)  # rows are queries
+    return x + module.gamma * torch.einsum("bnm,bcm->bcn", attention, value).view_as(x)
+
+
+def test_attention_starts_as_the_identity() -> None:
+    x = torch.randn(2, 16, 5, 7)
+    assert torch.equal(SelfAttention(16)(x), x)
+
+
+def test_attention_equals_the_explicit_map_in_value_and_gradient() -> None:
+    module, x = SelfAttention(16), torch.randn(2, 16, 5, 7)
+    torch.nn.init.constant_(module.gamma, 0.7)
+    gradients = []
+    for function in (module, lambda y: explicit_attention(module, y)):
+        y = x.clone().requires_grad_()
+        output = function(y)
+        output.square().sum().backward()
+        gradients.append((output.detach(), y.grad))
+    assert_close(*gradients, atol=1e-4, rtol=1e-4)
+
+
+def test_attention_rows_sum_to_one_and_prefer_a_matching_key() -> None:
+    module = SelfAttention(8, key_ratio=1)
+    for conv in (module.query, module.key):
+        torch.nn.init.zeros_(conv.bias)
+        with torch.no_grad():
+            conv.weight.copy_(10 * torch.eye(8)[..., None, None])
+    x = torch.randn(1, 8, 4, 4)
+    rows = module.rows(x, torch.tensor([0, 6]))
+    assert rows.shape == (1, 2, 4, 4)
+    assert_close(rows.sum((2, 3)), torch.ones(1, 2))
+    similarity = (x.flatten(2)[0].T @ x.flatten(2)[0])[6]
+    assert rows[0, 1].flatten().argmax() == similarity.argmax()
+
+
+@pytest.mark.parametrize("options", [{}, {"norm": "instance"}, {"upsampling": "nearest"}, {"attention_level": 0}])
+def test_generator_keeps_the_shape_and_the_range(options: dict) -> None:
+    face = Generator(width=4, **options)(torch.rand(2, 3, 64, 64) * 2 - 1)
+    assert face.shape == (2, 3, 64, 64)
+    assert face.abs().max() <= 1
+
+
+def test_generator_has_three_attention_modules_at_a_quarter_of_the_side() -> None:
+    generator = Generator(width=4)
+    assert set(generator.attention) == set(PLACES)
+    for place in PLACES:
+        rows = generator.attention_rows(torch.randn(1, 3, 64, 64), torch.tensor([0, 255]), place=place)
+        assert rows.shape == (1, 2, 16, 16)
+
+
+def test_attention_changes_nothing_at_the_start_and_something_once_gamma_moves() -> None:
+    generator = Generator(width=4).eval()
+    x = torch.randn(1, 3, 32, 32)
+    before = generator(x)
+    for module in generator.attention.values():
+        torch.nn.init.constant_(module.gamma, 5.0)
+    assert not torch.allclose(generator(x), before)
+
+
+def test_paper_generator_takes_224_and_has_a_7x7_bottleneck() -> None:
+    generator = Generator()
+    shapes = []
+    generator.down[-1].register_forward_hook(lambda *args: shapes.append(args[2].shape))
+    with torch.inference_mode():
+        assert generator.eval()(torch.zeros(1, 3, 224, 224)).shape == (1, 3, 224, 224)
+    assert shapes == [(1, 512, 7, 7)]
+
+
+@pytest.mark.parametrize(("layers", "patch"), [(1, 16), (2, 34), (3, 70), (4, 142)])
+def test_discriminator_judges_patches_of_the_stated_size(layers: int, patch: int) -> None:
+    discriminator = Discriminator(width=2, layers=layers, norm="none").eval()
+    image = torch.zeros(1, 3, 224, 224, requires_grad=True)
+    verdict = discriminator(image, torch.zeros(1, 3, 224, 224))
+    verdict[0, 0, verdict.shape[2] // 2, verdict.shape[3] // 2].backward()
+    reached = image.grad.abs().sum((0, 1)).sum(0).nonzero()
+    assert (reached.max() - reached.min() + 1).item() == patch
+
+
+def test_discriminator_map_of_the_paper_is_26_by_26() -> None:
+    assert Discriminator(width=2)(torch.zeros(2, 3, 224, 224), torch.zeros(2, 3, 224, 224)).shape == (2, 1, 26, 26)
+
+
+def test_repeated_stem_equals_the_single_network_on_two_equal_pictures(tmp_path: Path) -> None:
+    state = timm.create_model("resnet18", num_classes=0).state_dict()
+    save_file(state, tmp_path / "weights.safetensors")
+    weights = str(tmp_path / "weights.safetensors")
+    single = Classifier(backbone="resnet18", pictures=1, pretrained=weights).eval()
+    image, other = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    repeat = Classifier(backbone="resnet18", pictures=2, pretrained=weights).eval()
+    assert_close(repeat(image, image)[1], single(image)[1], atol=1e-4, rtol=1e-4)
+    first = Classifier(backbone="resnet18", pictures=2, pretrained=weights, pair_stem="first").eval()
+    assert_close(first(image, other)[1], single(image)[1], atol=1e-4, rtol=1e-4)
+
+
+def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such weights file"):
+        Classifier(backbone="resnet18", pretrained=str(tmp_path / "none.pth"))
+
+
+@pytest.mark.parametrize("method", ["baseline", "ifgan-noattention", "ifgan"])
+def test_system_row_does_not_depend_on_its_batch(method: str) -> None:
+    system = build_system(tiny(method=method), 6).eval()
+    x = torch.randn(3, 3, 32, 32)
+    with torch.inference_mode():
+        together, alone = system(x), system(x[1:2])
+    assert_close(together.logits[1:2], alone.logits, atol=1e-5, rtol=1e-5)
+    assert (together.average_face is None) == (method == "baseline")
+
+
+def test_without_gan_weight_there_is_no_discriminator() -> None:
+    assert build_discriminator(tiny(lambda_gan=0.0)) is None
+    assert build_discriminator(tiny()) is not None
+
+
+def test_checkpoint_round_trip_and_its_refusals(tmp_path: Path) -> None:
+    config = tiny(method="ifgan")
+    trained = Trained(build_system(config, 6).eval(), ("anger",) * 6, config, {"epoch": 3})
+    path = tmp_path / "model.safetensors"
+    save_trained(path, trained)
+    loaded = load_trained(path)
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(loaded.system(x).logits, trained.system(x).logits)
+    assert (loaded.config, loaded.about) == (config, {"epoch": 3})
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="broken or cut off"):
+        load_trained(path)
+
+
+def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"ifgan": '{"format": 99}'})
+    with pytest.raises(InputError, match="format 99"):
+        load_trained(tmp_path / "a.safetensors")

@@ -1,0 +1,60 @@
+"""Imports point left only (docs/one_image.md), and importing does nothing."""
+
+import ast
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import ifgan
+
+SOURCE = Path(ifgan.__file__).parent
+LAYERS = [
+    {"labels", "config", "seeds", "errors", "files", "progress", "presets"},
+    {"faces", "models", "losses", "metrics"},
+    {"data", "predict"},
+    {"training", "video"},
+    {"experiments"},
+    {"export", "serve"},
+    {"cli"},
+]
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level parts of ifgan that a file imports, type-checking imports included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "ifgan" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name and name.startswith("ifgan.")}
+    return found
+
+
+def test_imports_point_left_only() -> None:
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        part = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        wrong += [f"{path.name} -> {other}" for other in imported(path) if RANK[other] > RANK[part]]
+    assert wrong == []
+
+
+def test_data_and_predict_do_not_know_each_other() -> None:
+    assert "data" not in imported(SOURCE / "predict.py")
+    assert all("predict" not in imported(path) for path in (SOURCE / "data").rglob("*.py"))
+
+
+def test_importing_every_module_leaves_an_empty_home_empty(tmp_path: Path) -> None:
+    modules = [module.name for module in pkgutil.walk_packages([str(SOURCE)], "ifgan.")]
+    code = "import importlib\n" + "\n".join(f"importlib.import_module({name!r})" for name in modules)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -1,0 +1,115 @@
+"""The equations against closed forms, and against independent computations."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from ifgan import losses
+
+
+def simplex(n: int) -> torch.Tensor:
+    """n unit vectors, every pair at cosine -1/(n - 1)."""
+    centred = torch.eye(n, dtype=torch.float64) - 1 / n
+    return centred / centred.norm(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("centers", "value"),
+    [
+        (torch.ones(6, 8), 60.0),  # all parallel: 30 ordered pairs of 2
+        (torch.eye(6, 8), 30.0),  # orthogonal
+        (simplex(6), 24.0),  # regular simplex, the minimum
+        (simplex(7), 35.0),
+        (torch.zeros(6, 8), 30.0),  # before the first update
+    ],
+)
+def test_separation_of_six_centres(centers: torch.Tensor, value: float) -> None:
+    assert losses.center_separation(centers).item() == pytest.approx(value, abs=1e-4)
+
+
+def test_alpha_times_separation_lies_between_its_bounds() -> None:
+    for seed in range(20):
+        centers = torch.randn(6, 16, generator=torch.Generator().manual_seed(seed))
+        assert 0.72 - 1e-5 <= 0.03 * losses.center_separation(centers).item() <= 1.8 + 1e-5
+
+
+def test_island_loss_of_two_classes_by_hand() -> None:
+    features, labels = torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([0, 1])
+    centers = torch.tensor([[1.0, 0.0], [0.0, 2.0]])  # distances 4 and 9 + 4; orthogonal: two pairs of 1
+    assert losses.island_loss(features, labels, centers, alpha=0.5).item() == pytest.approx((4 + 13) / 2 + 0.5 * 2)
+    summed = losses.island_loss(features, labels, centers, alpha=0.5, reduction="sum")
+    assert summed.item() == pytest.approx(4 + 13 + 0.5 * 2)
+
+
+def test_center_loss_gradient_against_finite_differences() -> None:
+    features = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    labels, centers = torch.tensor([0, 1, 2, 0, 1]), torch.randn(3, 4, dtype=torch.float64)
+
+    def loss(x: torch.Tensor) -> torch.Tensor:  # the public one computes in fp32, too coarse for differences
+        return (x - centers[labels]).square().sum(1).mean()
+
+    assert torch.autograd.gradcheck(loss, features)
+    assert_close(losses.center_loss(features, labels, centers), loss(features).float(), check_dtype=False)
+
+
+def test_separation_gradient_equals_autograd() -> None:
+    centers = torch.randn(6, 10, requires_grad=True)
+    losses.center_separation(centers).backward()
+    assert_close(losses.separation_gradient(centers.detach()), centers.grad)
+
+
+def test_centres_follow_wen_et_al() -> None:
+    state = losses.Centers(2, 2, rate=0.5, alpha=0.0)
+    state.values.copy_(torch.tensor([[1.0, 1.0], [5.0, 5.0]]))
+    features, labels = torch.tensor([[3.0, 1.0], [1.0, 3.0]]), torch.tensor([0, 0])
+    state.update(state.class_sums(features, labels))
+    # class 0: sum of (c - x) = (-2, -2), over 1 + 2, times 0.5; class 1 has no sample and stays
+    assert_close(state.values, torch.tensor([[1 + 1 / 3, 1 + 1 / 3], [5.0, 5.0]]))
+
+
+def test_centre_sums_of_two_halves_are_those_of_the_whole() -> None:
+    state = losses.Centers(3, 4)
+    features, labels = torch.randn(10, 4), torch.randint(0, 3, (10,))
+    halves = state.class_sums(features[:5], labels[:5]) + state.class_sums(features[5:], labels[5:])
+    assert_close(halves, state.class_sums(features, labels))
+
+
+def test_separation_step_drives_centres_apart() -> None:
+    state = losses.Centers(6, 16, rate=0.5, alpha=1.0)
+    state.values.copy_(torch.rand(6, 16) + 1)
+    before = losses.center_separation(state.values)
+    for _ in range(50):
+        state.update(state.class_sums(torch.zeros(0, 16), torch.zeros(0, dtype=torch.long)))
+    assert losses.center_separation(state.values) < before
+
+
+def test_undecided_discriminator_and_generator_cost_log_two() -> None:
+    zero = torch.zeros(4, 1, 5, 5)
+    assert losses.discriminator_loss(zero, zero).item() == pytest.approx(math.log(2))
+    assert losses.generator_loss(zero).item() == pytest.approx(math.log(2))
+    assert losses.generator_loss(zero, saturating=True).item() == pytest.approx(-math.log(2))
+
+
+def test_both_generator_forms_push_the_same_way_but_only_one_vanishes_when_d_wins() -> None:
+    gradients = {}
+    for saturating in (False, True):
+        logits = torch.full((1,), -8.0, requires_grad=True)
+        losses.generator_loss(logits, saturating=saturating).backward()
+        gradients[saturating] = logits.grad.item()
+    assert gradients[False] == pytest.approx(-1, abs=1e-3)
+    assert -1e-3 < gradients[True] < 0
+
+
+def test_expression_loss_is_the_sum_of_two_expectations() -> None:
+    logits, labels = torch.zeros(8, 6), torch.tensor([0, 1, 2, 3])
+    assert losses.expression_loss(logits, labels, passes=2).item() == pytest.approx(2 * math.log(6))
+    assert losses.expression_loss(logits[:4], labels).item() == pytest.approx(math.log(6))
+
+
+def test_a_loss_without_weight_is_an_error_and_weights_multiply() -> None:
+    parts = {"l1": torch.tensor(2.0), "gan": torch.tensor(3.0)}
+    assert losses.weighted_sum(parts, {"l1": 20.0, "gan": 1.0}).item() == 43.0
+    with pytest.raises(KeyError):
+        losses.weighted_sum(parts, {"l1": 20.0})
