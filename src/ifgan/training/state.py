@@ -46,10 +46,16 @@ def load_state(path: Path, nets: Networks) -> Progress:
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in _below(tensors, f"optimizer.{part}.").items():
             index, name = key.split(".", 1)
-            state.setdefault(int(index), {})[name] = tensor
+            parameter = optimizer.param_groups[0]["params"][int(index)]
+            state.setdefault(int(index), {})[name] = _laid_out_like(parameter, tensor)
         optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
     values: dict[str, Any] = header["progress"]
     return Progress(**values | {"best_loss": float(values["best_loss"])})
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """A moment in its parameter's memory layout (channels last, say): the fused Adam walks both as flat memory."""
+    return tensor if tensor.shape != parameter.shape else torch.empty_like(parameter).copy_(tensor).detach()
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -1,0 +1,177 @@
+"""Training on tiny drawn sets: resume bit for bit, who moves whom, the loss that isn't finite."""
+
+import csv
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from PIL import Image
+
+from ifgan.config import Config, make_config
+from ifgan.data.pairs import Batch
+from ifgan.data.prepare import prepare
+from ifgan.errors import InputError
+from ifgan.models.checkpoint import read_tensors
+from ifgan.training.fit import fit
+from ifgan.training.networks import build_networks
+from ifgan.training.run_data import RunData, SplitChoice, load_run_data
+from ifgan.training.run_folder import RunFolder
+from ifgan.training.step import joint_objective, train_step
+
+TINY = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "batch_size": 8, "epochs": 3}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten subjects with three flat-coloured 'expressions' each, so that something can be learnt."""
+    root, out = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("prepared") / "set"
+    colours = {"anger": (200, 30, 30), "happiness": (30, 200, 30), "sadness": (30, 30, 200)}
+    with open(root / "labels.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "subject", "expression"])
+        for subject in range(10):
+            for name, colour in colours.items():
+                noise = np.random.default_rng(subject).integers(-25, 25, (64, 64, 3))
+                picture = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+                Image.fromarray(picture).save(root / f"{subject}_{name}.png")
+                writer.writerow([f"{subject}_{name}.png", f"s{subject}", name])
+    prepare("folder", root, out, aligned=True)
+    return out
+
+
+def tiny(**changes: object) -> Config:
+    return make_config("cpu", **{**TINY, **changes})
+
+
+def run_it(config: Config, data: RunData, out: Path) -> dict[str, torch.Tensor]:
+    run = RunFolder(out)
+    run.start(config, data.record, ["test"], resume=True)
+    fit(config, run, data.pairs("train", config), data.pairs("validation", config), say=lambda line: None)
+    return read_tensors(run.last)[0]
+
+
+def batch_of(size: int = 4) -> Batch:
+    rng = torch.Generator().manual_seed(0)
+    images = torch.rand(2, size, 3, 32, 32, generator=rng) * 2 - 1
+    return Batch(images[0], images[1], torch.arange(size) % 3)
+
+
+@pytest.mark.parametrize("method", ["baseline", "ifgan-noattention", "ifgan"])
+def test_every_method_trains_and_leaves_a_whole_run_folder(method: str, prepared: Path, tmp_path: Path) -> None:
+    config = tiny(method=method, epochs=2)
+    run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path)
+    run = RunFolder(tmp_path)
+    assert run.done
+    assert [line["epoch"] for line in run.metrics()] == [1, 2]
+    for name in ("config.yaml", "environment.json", "split.json", "checkpoint/best.safetensors"):
+        assert (tmp_path / name).exists()
+
+
+def test_colours_are_learnt(prepared: Path, tmp_path: Path) -> None:
+    config = tiny(method="baseline", epochs=8)
+    run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path)
+    assert max(line["validation"]["accuracy"] for line in RunFolder(tmp_path).metrics()) == 1.0
+
+
+def test_killed_anywhere_and_resumed_equals_unbroken(prepared: Path, tmp_path: Path) -> None:
+    """SIGKILL in the first epoch, within a later one and near the end; the weights agree bit for bit."""
+    arguments = [f"--{name}={value}" for name, value in (TINY | {"checkpoint_steps": 1, "epochs": 4}).items()]
+    command = [sys.executable, "-m", "ifgan.cli", "train", "--data", str(prepared), "--preset", "cpu", "--resume"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+
+    def train(out: Path, kill_after: int | None = None) -> None:
+        process = subprocess.Popen(
+            [*command, "--out", str(out), *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        last, seen, stamp = out / "checkpoint" / "last.safetensors", 0, None
+        while kill_after is not None and process.poll() is None:
+            now = last.stat().st_mtime_ns if last.exists() else None
+            seen, stamp = seen + (now != stamp), now
+            if seen > kill_after:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+            time.sleep(0.001)
+        output = process.communicate()[0].decode()
+        assert kill_after is not None or process.returncode == 0, output
+
+    train(tmp_path / "unbroken")
+    for checkpoints in (1, 3, 5):
+        train(tmp_path / "broken", kill_after=checkpoints)
+    assert not (tmp_path / "broken" / "done").exists()
+    train(tmp_path / "broken")
+    one, other = (
+        read_tensors(tmp_path / name / "checkpoint" / "last.safetensors")[0] for name in ("unbroken", "broken")
+    )
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    logs = [RunFolder(tmp_path / name).metrics() for name in ("unbroken", "broken")]
+    assert [{**line, "seconds": 0} for line in logs[0]] == [{**line, "seconds": 0} for line in logs[1]]
+
+
+def test_expression_loss_reaches_the_generator() -> None:
+    config = tiny(lambda_gan=0.0, lambda_l1=0.0, lambda_island=0.0, blank_average=0.0)
+    nets = build_networks(config, 3, Accelerator())
+    batch = batch_of()
+    total, _, _, _ = joint_objective(nets, batch, nets.generator(batch.image), config)
+    total.backward()
+    assert all(p.grad is not None for p in nets.system.generator.down.parameters())
+    assert nets.system.generator.down[0][1].weight.grad.abs().sum() > 0
+
+
+def test_discriminator_moves_only_by_its_own_objective() -> None:
+    config = tiny(lambda_gan=1e6)
+    nets, accelerator = build_networks(config, 3, Accelerator()), Accelerator()
+    still = build_networks(dataclasses.replace(config, lambda_gan=1.0), 3, accelerator)
+    for one in (nets, still):
+        one.train()
+        torch.manual_seed(0)
+        train_step(one, batch_of(), config if one is nets else still_config(config), accelerator, 0)
+    for a, b in zip(nets.plain_discriminator.parameters(), still.plain_discriminator.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def still_config(config: Config) -> Config:
+    return dataclasses.replace(config, lambda_gan=1.0)
+
+
+def test_a_loss_that_is_not_finite_names_step_and_term_and_moves_nothing() -> None:
+    config = tiny()
+    nets, accelerator = build_networks(config, 3, Accelerator()), Accelerator()
+    batch = batch_of()._replace(average=torch.full((4, 3, 32, 32), float("nan")))
+    before = [p.clone() for p in nets.system.parameters()]
+    with pytest.raises(InputError, match=r"step 7: .*discriminator nan"):
+        train_step(nets, batch, config, accelerator, 7)
+    assert all(torch.equal(a, b) for a, b in zip(before, nets.system.parameters(), strict=True))
+
+
+def test_saved_memory_gives_the_same_weights_and_statistics() -> None:
+    states = []
+    for save_memory in (False, True):
+        config = tiny(save_memory=save_memory)
+        accelerator = Accelerator()
+        nets = build_networks(config, 3, accelerator)
+        nets.train()
+        torch.manual_seed(0)
+        train_step(nets, batch_of(), config, accelerator, 0)
+        states.append({k: v for k, v in nets.system.state_dict().items() if "num_batches" not in k})
+    torch.testing.assert_close(*states, atol=1e-6, rtol=1e-5)
+
+
+def test_a_folder_with_another_run_is_refused(prepared: Path, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.start(tiny(), {}, ["a"], resume=False)
+    with pytest.raises(InputError, match="other settings"):
+        run.start(tiny(seed=1), {}, ["a"], resume=True)
+
+
+def test_a_fold_out_of_range_is_refused(prepared: Path) -> None:
+    with pytest.raises(InputError, match="fold 10 of 10"):
+        load_run_data(prepared, SplitChoice(10))
