@@ -1,6 +1,5 @@
 """The command line: one short function a command. Exit status 0 done, 1 some inputs failed, 2 wrong use."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable

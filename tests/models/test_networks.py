@@ -18,7 +18,7 @@ from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import PLACES, Generator
 
 
-def tiny(**changes: object):  # noqa: ANN201
+def tiny(**changes: object):
     return make_config("cpu", image_size=32, generator_width=4, discriminator_width=4, **changes)
 
 

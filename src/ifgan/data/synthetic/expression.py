@@ -13,7 +13,7 @@ import numpy as np
 LEVELS = {1: 0.4, 2: 0.6, 3: 0.8, 4: 1.0}
 LETTERS = {"A": (0.10, 0.20), "B": (0.20, 0.40), "C": (0.40, 0.65), "D": (0.65, 0.85), "E": (0.85, 1.00)}
 _ANY_LETTER = {"C": 0.2, "D": 0.4, "E": 0.4}  # units without a letter: posing people overdo
-_VARIANT_SHARE, ASYMMETRY = 0.3, 0.10
+_VARIANT_SHARE, ASYMMETRY = 0.25, 0.10
 
 # A unit: number, letters it may have (none: any), L or R before it when one side alone moves. 26|27: one of them.
 PROTOTYPES = {
@@ -38,7 +38,7 @@ VARIANTS = {
 OPTIONAL = {
     "anger": {10: 0.26, 17: 0.52, 23: 0.29},
     "disgust": {4: 0.31, 24: 0.26},
-    "fear": {2: 0.57, 5: 0.63, 26: 0.33},
+    "fear": {20: 0.70, 2: 0.57, 5: 0.63, 26: 0.33},
     "happiness": {25: 0.70, 6: 0.51},
     "sadness": {1: 0.60, 6: 0.50, 11: 0.26, 17: 0.67},
     "surprise": {5: 0.66},
@@ -49,8 +49,8 @@ _MOUTH_SHUT, _MOUTH_OPEN = {17, 23, 24}, {25, 26, 27}
 # package's action at 1 is weaker than the unit at E (its brows move 5 mm); units without an action of their own
 # (11, 23) are put together from others; mouthPress lifts the corners like a smile, which 24 does not, hence frown.
 AU_ACTIONS: dict[int, dict[str, float]] = {
-    1: {"browInnerUp": 1.9},
-    2: {"browOuterUpLeft": 1.5, "browOuterUpRight": 1.5},
+    1: {"browInnerUp": 2.2},
+    2: {"browOuterUpLeft": 2.0, "browOuterUpRight": 2.0},
     4: {"browDownLeft": 1.4, "browDownRight": 1.4},
     5: {"eyeWideLeft": 1.6, "eyeWideRight": 1.6},
     6: {"cheekSquintLeft": 1.1, "cheekSquintRight": 1.1},
@@ -59,7 +59,7 @@ AU_ACTIONS: dict[int, dict[str, float]] = {
         "noseSneerLeft": 2.2, "noseSneerRight": 2.2, "browDownLeft": 0.8, "browDownRight": 0.8,
         "eyeSquintLeft": 0.5, "eyeSquintRight": 0.5,
     },
-    10: {"mouthUpperUpLeft": 1.7, "mouthUpperUpRight": 1.7, "noseSneerLeft": 0.5, "noseSneerRight": 0.5},
+    10: {"mouthUpperUpLeft": 2.2, "mouthUpperUpRight": 2.2, "noseSneerLeft": 0.9, "noseSneerRight": 0.9},
     11: {"mouthUpperUpLeft": 0.35, "mouthUpperUpRight": 0.35},
     12: {"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0},
     14: {"mouthDimpleLeft": 1.2, "mouthDimpleRight": 1.2},
@@ -79,13 +79,13 @@ AU_ACTIONS: dict[int, dict[str, float]] = {
         "mouthLowerDownLeft": 0.5, "mouthLowerDownRight": 0.5,
         "mouthUpperUpLeft": 0.4, "mouthUpperUpRight": 0.4, "jawOpen": 0.08,
     },
-    26: {"jawOpen": 0.4},
+    26: {"jawOpen": 0.5},
     27: {"jawOpen": 0.9, "mouthFunnel": 0.1},
 }  # fmt: skip
 
 
 # FACS lists 1+4 as a combination that is no sum: the raised brow is drawn inwards more than down.
-_BROW_DRAWN_IN = 0.7
+_BROW_DRAWN_IN = 0.85
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,14 @@ def draw_pose(expression: str, rng: np.random.Generator) -> Pose:
 
 
 def _optional_unit(expression: str, present: set[int], rng: np.random.Generator) -> list[tuple[str, int, str]]:
-    """At most one more unit, with the share at which people add it, unless it is there or contradicts the mouth."""
-    unit, share = list(OPTIONAL[expression].items())[rng.integers(len(OPTIONAL[expression]))]
-    contradicts = (unit in _MOUTH_SHUT and present & _MOUTH_OPEN) or (unit in _MOUTH_OPEN and present & _MOUTH_SHUT)
-    if rng.random() >= share or unit in present or contradicts or (unit in _MOUTH_OPEN and present & _MOUTH_OPEN):
+    """At most one more unit, with the share at which people add it; none that the mouth as it is contradicts."""
+    taken = present | (_MOUTH_SHUT if present & _MOUTH_OPEN else set())
+    taken |= _MOUTH_OPEN if present & (_MOUTH_OPEN | _MOUTH_SHUT) else set()
+    possible = [item for item in OPTIONAL[expression].items() if item[0] not in taken]
+    if not possible:
         return []
-    return [("", unit, "")]
+    unit, share = possible[rng.integers(len(possible))]
+    return [("", unit, "")] if rng.random() < share else []
 
 
 def _draw_letter(allowed: str, rng: np.random.Generator) -> str:

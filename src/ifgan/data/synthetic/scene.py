@@ -30,7 +30,7 @@ class Scene:
 
 def draw_scene(rng: np.random.Generator) -> Scene:
     """One picture's circumstances: a portrait, so pose and light stay moderate."""
-    yaw, pitch, roll = np.clip(rng.normal(0, (6, 4, 3)), -14, 14)
+    yaw, pitch, roll = np.clip(rng.normal(0, (5, 3.5, 3)), -12, 12)
     gaze, blink = np.clip(rng.normal(0, (0.25, 0.12)), -0.6, 0.6), np.clip(rng.normal(0.04, 0.05), 0, 0.15)
     middle = (SIZE_PX / 2 + rng.normal(0, 4), SIZE_PX * 0.41 + rng.normal(0, 4))
     wall = rng.uniform(0.03, 0.7) * np.clip(rng.normal(1, 0.15, 3), 0.5, 1.4)
