@@ -127,7 +127,8 @@ def evaluate(
         split: which part
         json_file: also write results.json's content here
     """
-    from ifgan.experiments.evaluation import evaluate_run, results
+    from ifgan.experiments.evaluation import evaluate_run
+    from ifgan.experiments.outcome import results
 
     outcome = evaluate_run(run, data, split)
     for name, value in outcome.evaluation.summary().items():
@@ -157,15 +158,63 @@ def predict(
     return FAILED if predict_files(pictures, model, json_out, faces, aligned=aligned) else 0
 
 
+def demo(
+    *,
+    out: Path = Path("demo"),
+    subjects: int = 100,
+    epochs: int | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+) -> int:
+    """Show the whole method without any data: synthesise people, train baseline and IF-GAN, report on unseen ones.
+
+    Args:
+        out: folder to make; a demo that was broken off goes on there
+        subjects: how many synthetic people
+        epochs: for both methods; unset: those of preset cpu
+        seed: everything derives from it
+        workers: processes; unset: one a core
+    """
+    from ifgan.experiments.demo import demo as run
+
+    report = run(out, subjects=subjects, epochs=epochs, seed=seed, workers=workers)
+    print(report.text())
+    print(f"{report.page}: open it in a browser")
+    return 0
+
+
+def report(runs: Path, *, out: Path) -> int:
+    """Tables (text, Markdown, LaTeX, JSON), figures and one self-contained page about run folders.
+
+    Args:
+        runs: folder of run folders, or one of them
+        out: folder for report.html and the rest
+    """
+    from ifgan.experiments.report import write_report
+
+    written = write_report(runs, out)
+    print(written.text())
+    print(f"{written.page}: open it in a browser")
+    return 0
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
+    "demo": demo,
     "synthesize": synthesize,
     "prepare": prepare,
     "check": check,
     "train": train,
     "evaluate": evaluate,
+    "report": report,
     "predict": predict,
 }
-_POSITIONAL = {"prepare": ("set", "root"), "check": ("dir",), "evaluate": ("run",), "predict": ("pictures",)}
+_POSITIONAL = {
+    "prepare": ("set", "root"),
+    "check": ("dir",),
+    "evaluate": ("run",),
+    "report": ("runs",),
+    "predict": ("pictures",),
+}
 _SPELLED = {("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
 
 

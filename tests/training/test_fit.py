@@ -1,6 +1,5 @@
 """Training on tiny drawn sets: resume bit for bit, who moves whom, the loss that isn't finite."""
 
-import csv
 import dataclasses
 import os
 import signal
@@ -9,53 +8,28 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
-from PIL import Image
 
-from ifgan.config import Config, make_config
+from ifgan.config import Config
 from ifgan.data.pairs import Batch
-from ifgan.data.prepare import prepare
 from ifgan.errors import InputError
 from ifgan.models.checkpoint import read_tensors
-from ifgan.training.fit import fit
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.step import joint_objective, train_step
-
-TINY = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "batch_size": 8, "epochs": 3}
+from tiny_runs import TINY, make_prepared, tiny, train_tiny
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten subjects with three flat-coloured 'expressions' each, so that something can be learnt."""
-    root, out = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("prepared") / "set"
-    colours = {"anger": (200, 30, 30), "happiness": (30, 200, 30), "sadness": (30, 30, 200)}
-    with open(root / "labels.csv", "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["image", "subject", "expression"])
-        for subject in range(10):
-            for name, colour in colours.items():
-                noise = np.random.default_rng(subject).integers(-25, 25, (64, 64, 3))
-                picture = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-                Image.fromarray(picture).save(root / f"{subject}_{name}.png")
-                writer.writerow([f"{subject}_{name}.png", f"s{subject}", name])
-    prepare("folder", root, out, aligned=True)
-    return out
-
-
-def tiny(**changes: object) -> Config:
-    return make_config("cpu", **{**TINY, **changes})
+    return make_prepared(tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("prepared") / "set")
 
 
 def run_it(config: Config, data: RunData, out: Path) -> dict[str, torch.Tensor]:
-    run = RunFolder(out)
-    run.start(config, data.record, ["test"], resume=True)
-    fit(config, run, data.pairs("train", config), data.pairs("validation", config), say=lambda line: None)
-    return read_tensors(run.last)[0]
+    return read_tensors(train_tiny(config, data, out).last)[0]
 
 
 def batch_of(size: int = 4) -> Batch:

@@ -1,29 +1,24 @@
-"""A finished run on the pictures that it kept apart, and the contract's ``results.json`` (DESIGN §3)."""
+"""A finished run on the pictures that it kept apart. Paper §4.1: a fold's test subjects were never seen.
 
-from collections import defaultdict
-from dataclasses import dataclass
+What is measured stays in the run folder, so that tables and figures need nothing else: ``evaluation_<split>.json``
+(the contract's results), ``predictions_<split>.csv`` (a row a picture) and, where there is a generator,
+``transfer_<split>.png``.
+"""
+
+import io
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from ifgan import metrics
+from ifgan.data.pairs import FacePairs
 from ifgan.errors import InputError
-from ifgan.files import read_json, write_json
+from ifgan.experiments.outcome import RunOutcome, results
+from ifgan.experiments.transfer_figure import transfer_figure
+from ifgan.files import read_json, write_json, write_text
 from ifgan.models.checkpoint import load_trained
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-
-
-@dataclass(frozen=True)
-class RunOutcome:
-    """One run on one split."""
-
-    method: str
-    fold: int
-    labels: tuple[str, ...]
-    evaluation: Evaluation
 
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
@@ -39,31 +34,25 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     if split != "train" and run_data.record["subjects"][split] != record["subjects"][split]:
         raise InputError(f"{data}: its {split} subjects are not those of {run_path}; give the set it was trained on")
     pairs = run_data.pairs(split, trained.config)
-    outcome = RunOutcome(trained.config.method, choice.fold or 0, trained.labels, evaluate(trained.system, pairs))
+    evaluation = evaluate(trained.system, pairs)
+    table = _predictions(pairs, evaluation)
+    outcome = RunOutcome(trained.config.method, choice.fold or 0, trained.labels, evaluation, tuple(table["subject"]))
+    text = io.StringIO()
+    table.to_csv(text, index=False, lineterminator="\n")
+    write_text(run.path / f"predictions_{split}.csv", text.getvalue())
+    if trained.system.generator is not None:
+        transfer_figure(trained.system.generator, pairs, run.path / f"transfer_{split}.png")
     write_json(run.path / f"evaluation_{split}.json", results([outcome]))
     return outcome
 
 
-def results(outcomes: list[RunOutcome]) -> dict[str, Any]:
-    """The contract's results of one or more runs; every run's epoch was chosen on validation."""
-    by_method: dict[str, list[RunOutcome]] = defaultdict(list)
-    for outcome in outcomes:
-        by_method[outcome.method].append(outcome)
-    methods = {name: _method(sorted(group, key=lambda outcome: outcome.fold)) for name, group in by_method.items()}
-    return {"methods": methods, "labels": list(outcomes[0].labels), "selection": "validation"}
-
-
-def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:
-    folds = [
-        {"fold": outcome.fold, **outcome.evaluation.summary(), "confusion": outcome.evaluation.confusion.tolist()}
-        for outcome in outcomes
-    ]
-    accuracies = [fold["accuracy"] for fold in folds]
-    pooled = np.sum([outcome.evaluation.confusion for outcome in outcomes], axis=0)
-    return {
-        "folds": folds,
-        "mean": float(np.mean(accuracies)),
-        "std": float(np.std(accuracies, ddof=1)) if len(folds) > 1 else 0.0,
-        "pooled": metrics.accuracy(pooled),
-        "macro_f1": metrics.macro_f1(pooled),
+def _predictions(pairs: FacePairs, evaluation: Evaluation) -> pd.DataFrame:
+    """A row a picture: who, what, what was said, and the probability of every label."""
+    samples = [located.sample for located in pairs.samples]
+    columns = {
+        "image": [sample.image for sample in samples],
+        "subject": [sample.subject for sample in samples],
+        "expression": [sample.expression for sample in samples],
+        "predicted": [pairs.labels[index] for index in evaluation.probabilities.argmax(1)],
     }
+    return pd.DataFrame(columns | dict(zip(pairs.labels, evaluation.probabilities.T.astype(float), strict=True)))

@@ -1,0 +1,136 @@
+"""Time and peak memory of our joint training step against a plain one, in one run.
+
+    python benchmarks/train_step.py [--preset paper|cpu] [--batch 8] [--steps 4] [--rounds 3]
+        [--ours-only] [--set FIELD=VALUE ...]
+
+Plain: fp32, eager, channels first, an unfused Adam, attention by an explicit N x N map, and real and fake pairs
+through E one after the other. Ours: the preset as it is. The same networks, weights and pictures (random ones: none
+of ImageNet's are needed). Each measurement is a process of its own, so that its peak memory is its own; the two take
+turns; the ratio is the median over the rounds. ``--ours-only --batch 50 --preset paper``: the paper's literal step.
+"""
+
+import argparse
+import contextlib
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from unittest.mock import patch
+
+import torch
+import yaml
+from torch import Tensor
+
+from ifgan.config import Config, from_dict, make_config, to_dict
+from ifgan.data.pairs import Batch
+from ifgan.models.attention import SelfAttention
+from ifgan.training.fit import make_accelerator
+from ifgan.training.networks import build_networks
+from ifgan.training.step import train_step
+
+CLASSES = 6
+
+
+def main() -> None:
+    """Measure, or (as the child) be measured."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="paper")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=4, help="timed steps a measurement, after one that is not timed")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ours-only", action="store_true", help="no reference; one step without warm-up")
+    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes to ours, any Config field")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        print(json.dumps(measured(arguments)))
+    elif arguments.ours_only:
+        answer = child("ours", arguments, steps=0)
+        print(f"ours: first step {answer['first_s']:.1f} s, peak memory {answer['peak_gib']:.2f} GiB")
+    else:
+        compare(arguments)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """The two in turn."""
+    ratios, memory = [], {}
+    for number in range(arguments.rounds):
+        answers = {kind: child(kind, arguments, arguments.steps) for kind in ("plain", "ours")}
+        ratios.append(answers["plain"]["step_s"] / answers["ours"]["step_s"])
+        memory = {kind: answer["peak_gib"] for kind, answer in answers.items()}
+        times = ", ".join(f"{kind} {answer['step_s']:.3f} s" for kind, answer in answers.items())
+        print(f"round {number + 1}: {times} a step, ratio {ratios[-1]:.2f}", flush=True)
+    print("peak memory: " + ", ".join(f"{kind} {value:.2f} GiB" for kind, value in memory.items()))
+    print(f"RATIO {statistics.median(ratios):.2f} (preset {arguments.preset}, batch {arguments.batch})")
+
+
+def child(kind: str, arguments: argparse.Namespace, steps: int) -> dict[str, float]:
+    """One measurement in a process of its own."""
+    command = [sys.executable, __file__, "--child", kind, "--preset", arguments.preset]
+    command += ["--batch", str(arguments.batch), "--steps", str(steps), "--set", *arguments.set]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, float]:
+    """Seconds of the first step, the median of the next ones, and the peak of this process's memory."""
+    config = configured(arguments)
+    with plain_attention() if arguments.child == "plain" else contextlib.nullcontext():
+        accelerator = make_accelerator(config)
+        nets = build_networks(config, CLASSES, accelerator)
+        if arguments.child == "plain":
+            nets.optimizers = {name: unfused(optimizer) for name, optimizer in nets.optimizers.items()}
+        nets.train()
+        batch = pictures(config, arguments.batch)
+        seconds = []
+        for step in range(arguments.steps + 1):
+            start = time.perf_counter()
+            train_step(nets, batch, config, accelerator, step)
+            seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"first_s": seconds[0], "step_s": statistics.median(seconds[1:] or seconds), "peak_gib": peak}
+
+
+def configured(arguments: argparse.Namespace) -> Config:
+    """The preset with random weights and the changes asked for; the reference without what makes ours fast."""
+    changes = {name: yaml.safe_load(value) for name, _, value in (word.partition("=") for word in arguments.set)}
+    config = make_config(arguments.preset, pretrained="none")
+    if arguments.child == "plain":
+        return replace(config, precision="fp32", channels_last=False, joint_batch=False, save_memory=False)
+    return from_dict(to_dict(config) | changes)
+
+
+def pictures(config: Config, size: int) -> Batch:
+    """Random ones."""
+    rng = torch.Generator().manual_seed(0)
+    shape = (size, 3, config.image_size, config.image_size)
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    image, average = (
+        (torch.rand(shape, generator=rng) * 2 - 1).contiguous(memory_format=layout) for _ in range(2)
+    )  # (B, 3, S, S) in [-1, 1]
+    return Batch(image, average, torch.arange(size) % CLASSES)
+
+
+def unfused(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Adam as most code has it."""
+    group = optimizer.param_groups[0]
+    options = {name: group[name] for name in ("lr", "betas", "weight_decay")}
+    return torch.optim.Adam(group["params"], fused=False, foreach=False, **options)
+
+
+def plain_attention() -> contextlib.AbstractContextManager[object]:
+    """Self-attention with the N x N map, as the ports in circulation have it."""
+    return patch.object(SelfAttention, "forward", _explicit)
+
+
+def _explicit(self: SelfAttention, x: Tensor) -> Tensor:
+    query, key, value = (conv(x).flatten(2) for conv in (self.query, self.key, self.value))  # (B, K or C, N)
+    attention = (query.transpose(1, 2) @ key).softmax(dim=-1)  # (B, N, K) x (B, K, N) -> (B, N, N)
+    return x + self.gamma * (value @ attention.transpose(1, 2)).reshape(x.shape)  # (B, C, N) x (B, N, N)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Is one method better than another on the same people? Paper §4.4 compares means only; this adds the spread.
+
+The unit is the subject: pictures of one person are not independent of each other. Accuracy is compared subject by
+subject over the folds that both methods have.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ifgan.experiments.outcome import RunOutcome
+from ifgan.seeds import numpy_rng
+
+_DRAWS = 9999
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``difference``: pooled accuracy of ``method`` minus that of ``against``, with the 95 % bootstrap interval over
+    subjects (``low``, ``high``) and the p value of a two-sided paired permutation test over them.
+    """
+
+    method: str
+    against: str
+    subjects: int
+    pictures: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison | None:
+    """Compare two methods on the folds that both have; None when they share none, or no subjects are known."""
+    ours, theirs = ({outcome.fold: outcome for outcome in group} for group in (outcomes, against))
+    folds = [fold for fold in ours if fold in theirs and ours[fold].subjects == theirs[fold].subjects]
+    gains: dict[str, list[float]] = {}
+    for fold in folds:
+        gain = right(ours[fold]).astype(float) - right(theirs[fold])  # (M,) -1, 0 or 1
+        for subject, value in zip(ours[fold].subjects, gain, strict=True):
+            gains.setdefault(subject, []).append(value)
+    if len(gains) < 2 or "" in gains:
+        return None
+    sums = np.array([sum(values) for values in gains.values()])
+    counts = np.array([len(values) for values in gains.values()])
+    low, high = _interval(sums, counts)
+    names = outcomes[0].method, against[0].method
+    pictures = int(counts.sum())
+    return Comparison(*names, len(gains), pictures, float(sums.sum() / pictures), low, high, _p_value(sums))
+
+
+def right(outcome: RunOutcome) -> np.ndarray:
+    """(M,) whether each picture was predicted right."""
+    return outcome.evaluation.probabilities.argmax(1) == outcome.evaluation.true
+
+
+def accuracy_interval(outcomes: list[RunOutcome]) -> tuple[float, float]:
+    """95 % bootstrap interval over subjects of the pooled accuracy; over pictures where no subjects are known."""
+    hits: dict[str, list[bool]] = {}
+    for outcome in outcomes:
+        for index, (subject, hit) in enumerate(zip(outcome.subjects, right(outcome), strict=True)):
+            hits.setdefault(subject or f"{outcome.fold} {index}", []).append(bool(hit))
+    return _interval(np.array([sum(v) for v in hits.values()]), np.array([len(v) for v in hits.values()]))
+
+
+def _interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Of sum over subjects of ``sums`` by that of ``counts``, when subjects are drawn again with replacement."""
+    if len(sums) < 2:
+        return float("nan"), float("nan")
+    answer = stats.bootstrap(
+        (sums, counts), _share, paired=True, vectorized=True, method="percentile", n_resamples=_DRAWS,
+        rng=numpy_rng("bootstrap"),
+    )  # fmt: skip
+    return float(answer.confidence_interval.low), float(answer.confidence_interval.high)
+
+
+def _share(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
+    return sums.sum(axis=axis) / counts.sum(axis=axis)
+
+
+def _p_value(sums: np.ndarray) -> float:
+    """Two-sided: how often would the sum be as far from 0 if each subject's sign were a coin's?"""
+    if not sums.any():
+        return 1.0
+    zeros = np.zeros_like(sums)
+    answer = stats.permutation_test(
+        (sums, zeros), lambda a, b, axis: (a - b).sum(axis=axis), permutation_type="samples", vectorized=True,
+        n_resamples=_DRAWS, rng=numpy_rng("permutation"),
+    )  # fmt: skip
+    return float(answer.pvalue)

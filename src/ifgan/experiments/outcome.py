@@ -1,0 +1,81 @@
+"""What is known of one evaluated run, and the contract's ``results.json`` over several (DESIGN §3).
+
+Reads what `ifgan.experiments.evaluation` left in a run folder: everything that tables and figures say comes from
+here. The epoch was chosen on validation, always; an outcome can't say otherwise.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ifgan import metrics
+from ifgan.errors import InputError
+from ifgan.files import read_json
+from ifgan.labels import in_order
+from ifgan.training.evaluate import Evaluation
+from ifgan.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """One run on one split. ``subjects``: who is on each picture, (M,), empty strings where unknown."""
+
+    method: str
+    fold: int
+    labels: tuple[str, ...]
+    evaluation: Evaluation
+    subjects: tuple[str, ...]
+
+
+def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
+    """The kept outcome of a run, or None when it hasn't been evaluated. Raises InputError for a broken record."""
+    path = run.path / f"predictions_{split}.csv"
+    if not path.exists():
+        return None
+    record = read_json(run.path / f"evaluation_{split}.json")
+    if record.get("selection") != "validation":
+        raise InputError(f"{run.path}: its epoch was not chosen on validation but on {record.get('selection')!r}")
+    (method, values), labels = next(iter(record["methods"].items())), tuple(record["labels"])
+    try:
+        table = pd.read_csv(path, dtype={"subject": str}, keep_default_na=False)
+        true = table["expression"].map(labels.index).to_numpy()
+        evaluation = Evaluation(table[list(labels)].to_numpy(float), true, values["folds"][0]["l1"])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: expected image, subject, expression, predicted, {', '.join(labels)}") from error
+    return RunOutcome(method, values["folds"][0]["fold"], labels, evaluation, tuple(table["subject"]))
+
+
+def results(outcomes: list[RunOutcome]) -> dict[str, Any]:
+    """The contract's results of one or more runs."""
+    by_method: dict[str, list[RunOutcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_method[outcome.method].append(outcome)
+    methods = {name: _method(sorted(group, key=lambda outcome: outcome.fold)) for name, group in by_method.items()}
+    labels = in_order({label for outcome in outcomes for label in outcome.labels})
+    return {"methods": methods, "labels": list(labels), "selection": "validation"}
+
+
+def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:
+    folds = [
+        {"fold": outcome.fold, **outcome.evaluation.summary(), "confusion": outcome.evaluation.confusion.tolist()}
+        for outcome in outcomes
+    ]
+    accuracies = [fold["accuracy"] for fold in folds]
+    pooled = pooled_confusion(outcomes)
+    return {
+        "folds": folds,
+        "mean": float(np.mean(accuracies)),
+        "std": float(np.std(accuracies, ddof=1)) if len(folds) > 1 else 0.0,
+        "pooled": metrics.accuracy(pooled),
+        "macro_f1": metrics.macro_f1(pooled),
+    }
+
+
+def pooled_confusion(outcomes: list[RunOutcome]) -> np.ndarray:
+    """(N, N): the folds' confusion matrices added up. Raises InputError when their labels differ."""
+    if len({outcome.labels for outcome in outcomes}) > 1:
+        raise InputError("runs with different labels can't be pooled; report each data set by itself")
+    return np.sum([outcome.evaluation.confusion for outcome in outcomes], axis=0)

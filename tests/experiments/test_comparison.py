@@ -1,0 +1,82 @@
+"""Differences between methods: by hand, and what must not change them."""
+
+import numpy as np
+import pytest
+
+from ifgan.experiments.comparison import accuracy_interval, compare
+from ifgan.experiments.outcome import RunOutcome, results
+from ifgan.training.evaluate import Evaluation
+
+
+def outcome(method: str, hits: list[list[bool]], fold: int = 0, first: int = 0) -> RunOutcome:
+    """Two classes; ``hits[s]`` says which pictures of subject s are predicted right; the true class is 0."""
+    flat = np.array([hit for subject in hits for hit in subject])
+    probabilities = np.stack([np.where(flat, 0.9, 0.2), np.where(flat, 0.1, 0.8)], axis=1)
+    subjects = tuple(f"s{first + k}" for k, subject in enumerate(hits) for _ in subject)
+    evaluation = Evaluation(probabilities, np.zeros(len(flat), dtype=int), None)
+    return RunOutcome(method, fold, ("anger", "happiness"), evaluation, subjects)
+
+
+def test_the_difference_is_that_of_pooled_accuracies():
+    worse = outcome("baseline", [[True, False], [False, False], [True, True, False]])
+    better = outcome("ifgan", [[True, True], [True, False], [True, True, False]])
+    found = compare([better], [worse])
+    assert found is not None
+    assert found.difference == pytest.approx(2 / 7)
+    assert (found.subjects, found.pictures) == (3, 7)
+    assert found.low <= found.difference <= found.high
+
+
+def test_p_counts_the_signs_that_are_as_extreme():
+    """Five subjects, each one picture better: of 2**5 signs two are as extreme, so p = 2/32."""
+    found = compare([outcome("ifgan", [[True]] * 5)], [outcome("baseline", [[False]] * 5)])
+    assert found is not None
+    assert found.p_value == pytest.approx(2 / 32)
+
+
+def test_a_method_against_itself():
+    same = [outcome("ifgan", [[True, False], [True, True]])]
+    found = compare(same, same)
+    assert found is not None
+    assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_swapping_the_methods_changes_signs_only():
+    rng = np.random.default_rng(0)
+    a, b = (outcome(name, (rng.random((12, 4)) < share).tolist()) for name, share in (("a", 0.9), ("b", 0.6)))
+    there, back = compare([a], [b]), compare([b], [a])
+    assert there is not None and back is not None
+    assert there.difference == -back.difference
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=0.03)
+    assert there.p_value == pytest.approx(back.p_value, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        pytest.param(outcome("a", [[True], [True]], fold=1), outcome("b", [[True], [True]]), id="no fold in common"),
+        pytest.param(outcome("a", [[True], [True]], first=5), outcome("b", [[True], [True]]), id="other people"),
+        pytest.param(outcome("a", [[True, True]]), outcome("b", [[True, False]]), id="one subject"),
+    ],
+)
+def test_what_can_not_be_compared_is_not(ours: RunOutcome, theirs: RunOutcome):
+    assert compare([ours], [theirs]) is None
+
+
+def test_the_interval_of_sure_things_has_no_width():
+    assert accuracy_interval([outcome("a", [[True], [True], [True]])]) == (1, 1)
+
+
+def test_the_interval_is_that_of_subjects_not_of_pictures():
+    """Two hundred pictures of four people are four observations: the interval must be wide."""
+    low, high = accuracy_interval([outcome("a", [[True] * 50, [True] * 50, [False] * 50, [False] * 50])])
+    assert high - low > 0.7
+
+
+def test_results_pool_pictures_but_average_folds():
+    folds = [outcome("a", [[True, True, True], [True]]), outcome("a", [[False]], fold=1, first=7)]
+    answer = results(folds)["methods"]["a"]
+    assert (answer["mean"], answer["pooled"]) == (0.5, 0.8)
+    assert answer["std"] == pytest.approx(np.std([1, 0], ddof=1))
+    assert [fold["n"] for fold in answer["folds"]] == [4, 1]
+    assert answer["folds"][0]["confusion"] == [[4, 0], [0, 0]]

@@ -1,0 +1,123 @@
+"""Evaluation and report on real, tiny runs: everything from run folders, one page that needs nothing else."""
+
+import csv
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ifgan.errors import InputError
+from ifgan.experiments.evaluation import evaluate_run
+from ifgan.experiments.outcome import read_outcome
+from ifgan.experiments.report import write_report
+from ifgan.experiments.run_records import read_runs
+from ifgan.experiments.tables import DASH, Table
+from ifgan.training.run_folder import RunFolder
+
+
+@pytest.fixture(scope="module")
+def report(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(runs, tmp_path_factory.mktemp("report")).folder
+
+
+class Addresses(HTMLParser):
+    """What a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_needs_no_other_file_and_no_network(report: Path):
+    page = (report / "report.html").read_text()
+    parser = Addresses()
+    parser.feed(page)
+    assert len(parser.found) == 3  # confusion matrices, curves, the faces of the one generator that was evaluated
+    assert all(address.startswith("data:image/png;base64,") for address in parser.found)
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_run_without_evaluation_is_a_dash(report: Path):
+    rows = {
+        line.split("|")[1].strip(): line for line in (report / "methods.md").read_text().splitlines() if "|" in line
+    }
+    assert rows["ifgan-noattention"].count(DASH) == 6
+    assert rows["ifgan"].count(DASH) == 0
+    assert rows["baseline"].count(DASH) == 1  # it draws no face, so it has no L1
+
+
+def test_every_form_says_the_same(report: Path):
+    answer = json.loads((report / "results.json").read_text())
+    for method, values in answer["methods"].items():
+        for form in ("methods.txt", "methods.md", "methods.tex", "report.html"):
+            text = (report / form).read_text()
+            assert method in text and f"{values['mean']:.3f}" in text
+    assert answer["selection"] == "validation"
+    assert answer["labels"] == ["anger", "happiness", "sadness"]
+
+
+def test_the_kept_outcome_is_what_was_measured(runs: Path, prepared: Path):
+    run = RunFolder(runs / "ifgan")
+    kept = read_outcome(run)
+    again = evaluate_run(run.path, prepared)
+    assert kept is not None
+    assert kept.subjects == again.subjects and set(kept.subjects) == {"s0"}  # rule step, fold 0, ten subjects
+    np.testing.assert_allclose(kept.evaluation.probabilities, again.evaluation.probabilities, atol=1e-9)
+    assert kept.evaluation.l1 == again.evaluation.l1
+
+
+def test_predictions_agree_with_the_confusion_matrix(runs: Path):
+    with open(runs / "baseline" / "predictions_test.csv") as file:
+        rows = list(csv.DictReader(file))
+    record = json.loads((runs / "baseline" / "evaluation_test.json").read_text())
+    fold = record["methods"]["baseline"]["folds"][0]
+    hits = sum(row["expression"] == row["predicted"] for row in rows)
+    assert len(rows) == fold["n"] == 3
+    assert hits == np.trace(fold["confusion"])
+
+
+def test_the_chosen_epoch_is_that_of_the_kept_checkpoint(runs: Path):
+    from ifgan.models.checkpoint import load_trained
+
+    for record in read_runs(runs):
+        assert record.best_epoch == load_trained(record.run.best).about["epoch"]
+
+
+def test_the_transfer_figure_shows_the_generator_s_own_faces(runs: Path, tmp_path: Path):
+    assert (runs / "ifgan" / "transfer_test.png").stat().st_size > 1000
+    assert not (runs / "baseline" / "transfer_test.png").exists()
+    with Image.open(runs / "ifgan" / "transfer_test.png") as image:
+        assert image.width > 300 and image.height > 300
+
+
+@pytest.mark.parametrize("broken", ["not a run", "other selection", "cut predictions"])
+def test_a_broken_record_is_one_sentence(broken: str, runs: Path, tmp_path: Path):
+    folder = tmp_path / "runs"
+    if broken == "not a run":
+        folder.mkdir()
+        words = "holds no run folder"
+    else:
+        shutil.copytree(runs / "baseline", folder / "baseline")
+        if broken == "other selection":
+            path = folder / "baseline" / "evaluation_test.json"
+            path.write_text(path.read_text().replace('"validation"', '"oracle"'))
+            words = "oracle"
+        else:
+            path = folder / "baseline" / "predictions_test.csv"
+            path.write_text(path.read_text().replace("happiness", "joy"))
+            words = "expected image, subject, expression"
+    with pytest.raises(InputError, match=words):
+        write_report(folder, tmp_path / "out")
+
+
+def test_latex_takes_its_own_characters_apart():
+    table = Table("t", ("95 % interval", "a_b"), (("0.9 ± 0.1", DASH),))
+    assert r"95 \% interval & a\_b \\" in table.latex()
+    assert r"0.9 $\pm$ 0.1 & --- \\" in table.latex()
