@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from ifgan.config import Config
 from ifgan.data.pairs import Batch, FacePairs
+from ifgan.errors import InputError
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
@@ -68,10 +69,13 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
 
 
 def make_accelerator(config: Config) -> Accelerator:
-    """Device, processes and precision."""
+    """Device, processes and precision. Raises InputError for what several processes can't do."""
     # Buffers stay each process's own: broadcasting them would change them between D's two passes of one step.
     ddp = DistributedDataParallelKwargs(broadcast_buffers=False)
-    return Accelerator(mixed_precision="bf16" if _bf16(config) else "no", kwargs_handlers=[ddp])
+    accelerator = Accelerator(mixed_precision="bf16" if _bf16(config) else "no", kwargs_handlers=[ddp])
+    if config.island_reduction == "sum" and accelerator.num_processes > 1:
+        raise InputError("island_reduction sum: gradients are averaged over processes; use one process, or mean")
+    return accelerator
 
 
 def _bf16(config: Config) -> bool:

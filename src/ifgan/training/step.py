@@ -95,13 +95,13 @@ def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accele
         _minimize(nets, ("generator", "classifier"), total, joint_parts, accelerator, step)
     sums = nets.centers.class_sums(features, labels)  # (N, F + 1)
     nets.centers.update(accelerator.reduce(sums, "sum"))
-    return _floats(parts | joint_parts)
+    return _floats(parts | joint_parts, accelerator)
 
 
 def _minimize(  # noqa: PLR0917
     nets: Networks, names: tuple[str, ...], total: Tensor, parts: Parts, accelerator: Accelerator, step: int
 ) -> None:
-    values = _floats(parts)
+    values = _floats(parts, accelerator)
     if not all(math.isfinite(value) for value in values.values()):
         terms = ", ".join(f"{name} {value:g}" for name, value in values.items())
         raise InputError(f"step {step}: a loss is not finite ({terms}); lower the learning rate or check the data")
@@ -114,6 +114,7 @@ def _minimize(  # noqa: PLR0917
         optimizer.step()
 
 
-def _floats(parts: Parts) -> dict[str, float]:
-    """All losses to Python in one transfer."""
-    return dict(zip(parts, torch.stack([value.detach().float() for value in parts.values()]).tolist(), strict=True))
+def _floats(parts: Parts, accelerator: Accelerator) -> dict[str, float]:
+    """All losses to Python in one transfer, as means over the processes: so they all see it when one isn't finite."""
+    values = torch.stack([value.detach().float() for value in parts.values()])
+    return dict(zip(parts, accelerator.reduce(values, "mean").tolist(), strict=True))

@@ -1,0 +1,48 @@
+"""Two processes learn what one learns. Started as a user starts them, over gloo on CPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ifgan.training.run_folder import RunFolder
+from tiny_runs import TINY, make_prepared
+
+# Statistics of a half batch are not those of the batch, and blanked halves are drawn by each process.
+SAME = TINY | {"epochs": 2, "freeze_batch_statistics": True, "blank_average": 0, "precision": "fp32"}
+
+
+def launch(prepared: Path, out: Path, processes: int, **changes: object) -> subprocess.CompletedProcess[str]:
+    arguments = [f"--{name}={value}" for name, value in (SAME | changes).items()]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command += ["-m", "ifgan.cli", "train", f"--data={prepared}", f"--out={out}", "--preset=cpu", "--fold=0"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*command, *arguments], check=False, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[RunFolder]:
+    folder = tmp_path_factory.mktemp("processes")
+    prepared = make_prepared(folder / "raw", folder / "set")
+    for processes in (1, 2):
+        done = launch(prepared, folder / str(processes), processes)
+        assert done.returncode == 0, done.stderr
+    return [RunFolder(folder / "1"), RunFolder(folder / "2")]
+
+
+def test_losses_of_two_processes_are_those_of_one(folders: list[RunFolder]):
+    one, two = (run.metrics() for run in folders)
+    assert len(one) == len(two) == 2
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours["train"].keys() == {"discriminator", "softmax", "island", "l1", "gan"}
+        assert ours["train"] == pytest.approx(theirs["train"], abs=1e-5)
+        assert ours["validation"]["loss"] == pytest.approx(theirs["validation"]["loss"], abs=1e-4)
+
+
+def test_a_batch_that_does_not_divide_is_one_sentence(tmp_path: Path):
+    prepared = make_prepared(tmp_path / "raw", tmp_path / "set")
+    done = launch(prepared, tmp_path / "run", 2, batch_size=7)
+    assert done.returncode != 0
+    assert "batch_size 7 is not divisible by 2 processes" in done.stderr
