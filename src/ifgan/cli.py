@@ -1,5 +1,6 @@
 """The command line: one short function a command. Exit status 0 done, 1 some inputs failed, 2 wrong use."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ifgan.config import Config, make_config
 from ifgan.errors import InputError
 
 FAILED, WRONG_USE = 1, 2
+INTERRUPTED, PIPE_CLOSED = 130, 141  # what a shell reports for SIGINT and SIGPIPE
 
 
 def synthesize(out: Path, subjects: int = 100, seed: int = 0, workers: int | None = None) -> int:
@@ -34,11 +36,13 @@ def synthesize(out: Path, subjects: int = 100, seed: int = 0, workers: int | Non
 def prepare(
     set: Literal["bu3dfe", "fer2013", "folder"],
     root: Path,
+    *,
     out: Path,
     aligned: bool = False,
     subjects_unknown: bool = False,
     workers: int | None = None,
-    options: dict[str, Any] | None = None,
+    levels: list[str] | None = None,
+    neutral: bool = False,
 ) -> int:
     """Find and align the faces of a data set, and list them in a manifest.
 
@@ -48,12 +52,22 @@ def prepare(
         out: prepared folder to make
         aligned: faces are cropped already, skip detection
         subjects_unknown: accept pictures without subject ids
-        workers: threads; unset: one a core
-        options: the reader's own, e.g. '{levels: ["03", "04"]}'
+        workers: processes; unset: one a core
+        levels: bu3dfe: which of 01 02 03 04, or all; unset: 03 04
+        neutral: bu3dfe: the neutral pictures too
     """
     from ifgan.data.prepare import prepare as run
 
-    report = run(set, root, out, aligned=aligned, subjects_unknown=subjects_unknown, workers=workers, **(options or {}))
+    report = run(
+        set,
+        root,
+        out,
+        aligned=aligned,
+        subjects_unknown=subjects_unknown,
+        workers=workers,
+        levels=",".join(levels) if levels else None,
+        neutral=neutral,
+    )
     print(report.text())
     return FAILED if report.failed else 0
 
@@ -72,6 +86,7 @@ def check(dir: Path) -> int:
 
 
 def train(
+    *,
     data: Path,
     out: Path,
     config: Config,
@@ -142,7 +157,14 @@ def evaluate(
 
 
 def predict(
-    pictures: list[Path], model: str, json_out: str = "-", faces: Path | None = None, aligned: bool = False
+    pictures: list[Path],
+    *,
+    model: str,
+    json_out: str = "-",
+    faces: Path | None = None,
+    aligned: bool = False,
+    one: bool = False,
+    workers: int | None = None,
 ) -> int:
     """Read the expressions of every face in pictures or folders of them, one JSON object a picture.
 
@@ -152,10 +174,13 @@ def predict(
         json_out: file to write, or - for standard output
         faces: folder for the redrawn, identity-free faces
         aligned: pictures are aligned faces already
+        one: only the largest, most central face of each picture
+        workers: processes that look for faces; unset: one a core
     """
     from ifgan.experiments.batch_predict import predict_files
 
-    return FAILED if predict_files(pictures, model, json_out, faces, aligned=aligned) else 0
+    failed = predict_files(pictures, model, json_out, faces, aligned=aligned, every_face=not one, workers=workers)
+    return FAILED if failed else 0
 
 
 def demo(
@@ -215,6 +240,7 @@ _POSITIONAL = {
     "report": ("runs",),
     "predict": ("pictures",),
 }
+_MANY = {"pictures": Path, "levels": str}
 _SPELLED = {("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
 
 
@@ -250,9 +276,10 @@ def _add_arguments(parser: jsonargparse.ArgumentParser, name: str, function: Cal
             options = {"action": "store_true", "help": text.get(parameter.name)}
         elif not required:
             options["default"] = parameter.default
+        if parameter.name in _MANY:
+            options |= {"nargs": "+", "type": _MANY[parameter.name]}
         if parameter.name in _POSITIONAL.get(name, ()):
-            many = {"nargs": "+", "type": Path} if parameter.name == "pictures" else {}
-            parser.add_argument(parameter.name, **options | many)
+            parser.add_argument(parameter.name, **options)
         else:
             flag = _SPELLED.get((name, parameter.name), parameter.name.replace("_", "-"))
             needed = {"required": True} if required else {}
@@ -277,18 +304,49 @@ def _add_train_arguments(parser: jsonargparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:  # as in `ifgan predict ... | head`: the reader has seen enough
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        print("ifgan: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        _flush_output()
+
+
+def _run(argv: list[str]) -> int:
     parsed = build_parser().parse_args(argv)
     values = parsed[parsed.command].as_dict()
     try:
         if parsed.command == "train":
             values = _with_config(values)
         return COMMANDS[parsed.command](**values)
-    except InputError as error:
+    except BrokenPipeError:
+        raise
+    except (InputError, OSError) as error:
         if parsed.debug:
             raise
-        print(f"ifgan {parsed.command}: {error}", file=sys.stderr)
+        print(f"ifgan {parsed.command}: {_sentence(error)}", file=sys.stderr)
         return WRONG_USE
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def _flush_output() -> None:
+    """What is printed must arrive, or the status tells. Python's own attempt at exit would print a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # drops what is left
+        if isinstance(error, BrokenPipeError):
+            sys.exit(PIPE_CLOSED)
+        print(f"ifgan: standard output: {_sentence(error)}", file=sys.stderr)
+        sys.exit(WRONG_USE)
 
 
 def _with_config(values: dict[str, Any]) -> dict[str, Any]:

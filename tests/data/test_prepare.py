@@ -208,16 +208,13 @@ def test_found_faces_keep_their_place_among_missing_and_finished_pictures(tmp_pa
 
 
 @pytest.mark.slow
-def test_worker_processes_change_nothing_but_the_last_bit_of_a_convolution(tmp_path, build, drawn):
+def test_worker_processes_change_no_byte(tmp_path, build, drawn):
     for index in range(30):  # enough for the pipeline to start workers
         build.save(tmp_path / f"in/fear/{index}.png", drawn.draw_face(index)[0])
     for workers in (1, 2):
         prepare("folder", tmp_path / "in", tmp_path / str(workers), workers=workers)
-    samples = read_manifest(tmp_path / "1")
-    assert read_manifest(tmp_path / "2") == samples and len(samples) == 30
-    for sample in samples:  # torch adds in another order on two threads; landmarks move by 1e-5 px
-        one, two = (open_picture(tmp_path / workers / sample.image).astype(int) for workers in "12")
-        assert np.abs(one - two).max() <= 1
+    assert len(read_manifest(tmp_path / "1")) == 30
+    assert build.contents(tmp_path / "1") == build.contents(tmp_path / "2")
 
 
 def test_the_owners_landmarks_are_used_where_there_are_some(tmp_path, monkeypatch, drawn):

@@ -22,10 +22,8 @@ from ifgan.data.readers import read, reader_options
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.sample import Sample
 from ifgan.data.workers import map_in_order
-from ifgan.errors import InputError, PictureError
-from ifgan.faces.align import ALIGNED_SIZE
-from ifgan.faces.picture import as_picture
-from ifgan.faces.pipeline import FoundFaces, Request, find_faces
+from ifgan.errors import InputError
+from ifgan.faces.pipeline import FoundFaces, Request, find_faces, whole_picture
 from ifgan.files import write_bytes
 from ifgan.progress import track
 
@@ -99,12 +97,7 @@ def _cropped(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[
     """For faces that are cropped already: each picture's central square, resized and written, on threads."""
 
     def work(item: Item) -> Item:
-        if not _is_to_do(item, out):
-            return item
-        try:
-            return _write(item, _central_square(as_picture(item.image)), out)
-        except PictureError as error:
-            return _rejected(item, str(error))
+        return _write_found(item, whole_picture(Request(item.image)), out) if _is_to_do(item, out) else item
 
     return map_in_order(work, items, workers)
 
@@ -160,12 +153,3 @@ def _png(image_hwc_uint8: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(red[..., 0] if grey else image_hwc_uint8).save(file, "PNG", compress_level=4)
     return file.getvalue()
-
-
-def _central_square(image_hwc_uint8: np.ndarray) -> np.ndarray:
-    """The largest one, resized to (256, 256, 3)."""
-    height, width = image_hwc_uint8.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = Image.fromarray(np.ascontiguousarray(image_hwc_uint8[top : top + side, left : left + side]))
-    return np.asarray(square.resize((ALIGNED_SIZE, ALIGNED_SIZE), Image.Resampling.BICUBIC))

@@ -41,6 +41,21 @@ def align_face(image_hwc_uint8: np.ndarray, landmarks_xy_px: np.ndarray) -> np.n
     return warp(image_hwc_uint8, matrix, (ALIGNED_SIZE, ALIGNED_SIZE))
 
 
+def central_square(image_hwc_uint8: np.ndarray) -> np.ndarray:
+    """For faces that are cropped already: the largest central square, resized to (256, 256, 3)."""
+    x0, y0, x1, y1 = central_box(image_hwc_uint8)
+    square = Image.fromarray(np.ascontiguousarray(image_hwc_uint8[y0:y1, x0:x1]))
+    return np.asarray(square.resize((ALIGNED_SIZE, ALIGNED_SIZE), Image.Resampling.BICUBIC))
+
+
+def central_box(image_hwc_uint8: np.ndarray) -> tuple[int, int, int, int]:
+    """What `central_square` takes, as (x0, y0, x1, y1)."""
+    height, width = image_hwc_uint8.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
 def similarity_from_landmarks(landmarks_xy_px: np.ndarray) -> np.ndarray:
     """The (2, 3) float64 similarity from picture to template: ``aligned = matrix @ (x, y, 1)``.
 

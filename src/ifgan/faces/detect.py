@@ -6,6 +6,8 @@ the picture, and only a window that does so too fits it. Thresholds stay the pub
 that a picture without a face doesn't get one.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,7 +40,8 @@ class FaceDetector:
     """MTCNN over lists of pictures.
 
     A picture's faces don't depend on the other pictures of the list: each is read alone. ``min_face_px`` counts
-    in the picture, or in its reduced copy when that is larger than MAX_SIDE_PX. Uses torch's threads as they are set.
+    in the picture, or in its reduced copy when that is larger than MAX_SIDE_PX. Works with one torch thread, so that
+    a picture's faces are the same bits in any process; the networks are too small to gain from more.
     """
 
     def __init__(self, *, min_face_px: int = 20, thresholds: tuple[float, float, float] = THRESHOLDS) -> None:
@@ -50,7 +53,8 @@ class FaceDetector:
 
     def __call__(self, images_hwc_uint8: list[np.ndarray]) -> list[list[Face]]:
         """The faces of every (height, width, 3) uint8 RGB picture, largest and most central first (prominence)."""
-        return [self._find(image) for image in images_hwc_uint8]
+        with _one_torch_thread():
+            return [self._find(image) for image in images_hwc_uint8]
 
     def _find(self, image: np.ndarray) -> list[Face]:
         height, width = image.shape[:2]
@@ -73,6 +77,19 @@ class FaceDetector:
 
         writable = image if image.flags.writeable else image.copy()  # torch warns about the others
         return self._cascade(torch.from_numpy(np.ascontiguousarray(writable)), self._min_face_px, self._thresholds)
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Convolutions add in another order on two threads: landmarks would move by 1e-5 px."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def prominence(face: Face, width: int, height: int) -> float:

@@ -9,10 +9,12 @@ and the others go on.
 import itertools
 import multiprocessing
 import os
+import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from ifgan.errors import InputError, PictureError
-from ifgan.faces.align import align_face
+from ifgan.faces.align import align_face, central_box, central_square
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
 
@@ -76,16 +78,29 @@ def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) 
 
     Among several, a face whose landmarks can't be aligned is left out: one false find loses no true one.
     """
+
+    def find(image: np.ndarray) -> list[tuple[Face, np.ndarray]]:
+        faces = _known_face(request) if request.landmarks_xy_px is not None else detector([image])[0]
+        return _alignable(image, faces, len(faces) if every_face else 1)
+
+    return _answer(request, find)
+
+
+def whole_picture(request: Request) -> FoundFaces:
+    """For faces that are cropped already: the central square is the face, with its box and no landmarks."""
+    return _answer(request, lambda image: [(Face(central_box(image), (), 1.0), central_square(image))])
+
+
+def _answer(request: Request, find: Callable[[np.ndarray], list[tuple[Face, np.ndarray]]]) -> FoundFaces:
     try:
         image = as_picture(request.picture)
-        faces = _known_face(request) if request.landmarks_xy_px is not None else detector([image])[0]
-        kept = _alignable(image, faces, len(faces) if every_face else 1)
+        found = find(image)
     except PictureError as error:
         return FoundFaces(error=_naming(request, str(error)))
     except MemoryError:
         return FoundFaces(error=_naming(request, "not enough memory for this picture"))
     size = (image.shape[1], image.shape[0])
-    return FoundFaces(tuple(face for face, _ in kept), tuple(crop for _, crop in kept), size_wh_px=size)
+    return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found), size_wh_px=size)
 
 
 def _alignable(image: np.ndarray, faces: list[Face], wanted: int) -> list[tuple[Face, np.ndarray]]:
@@ -143,7 +158,8 @@ class _Pool:
 
     def submit(self, request: Request) -> "Future[FoundFaces]":
         try:
-            return self._executor.submit(_work, request)
+            with _interrupts_held_back():
+                return self._executor.submit(_work, request)
         except BrokenProcessPool as error:  # answered by result(), when this request's turn comes
             failed: Future[FoundFaces] = Future()
             failed.set_exception(error)
@@ -164,7 +180,7 @@ class _Pool:
     def _alone(self, request: Request) -> FoundFaces:
         self._replace(1)
         try:
-            found = self._executor.submit(_work, request).result()
+            found = self.submit(request).result()
         except BrokenProcessPool:
             return self._death_of(request)
         self._deaths = 0
@@ -189,6 +205,19 @@ class _Pool:
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Workers started in here never see Ctrl-C: this process stops them, and they print no tracebacks of their own."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _drain(running: "deque[tuple[Request, Future[FoundFaces]]]") -> list[Request]:

@@ -28,7 +28,9 @@ def read(set_name: str, root: Path, **options: Any) -> Reading:
     given = {name: value for name, value in options.items() if value is not None}
     unknown = given.keys() - reader_options(set_name).keys()
     if unknown:
-        raise InputError(f"{min(unknown)}: the set {set_name} has no such option")
+        owners = [name for name in READERS if min(unknown) in reader_options(name)]
+        belongs = f"; it belongs to {' and '.join(owners)}" if owners else ""
+        raise InputError(f"{min(unknown)}: the set {set_name} has no such option{belongs}")
     return READERS[set_name](Path(root), **given)
 
 

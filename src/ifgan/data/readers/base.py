@@ -16,7 +16,7 @@ import numpy as np
 from ifgan.data.sample import Sample
 from ifgan.errors import InputError
 
-PICTURE_SUFFIXES = (".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 _SPLIT_WORDS = {
     "train": "train training",
