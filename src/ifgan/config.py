@@ -116,6 +116,8 @@ class Config:
     """schedule step: the factor"""
     warmup_epochs: float = 0.0
     """schedule cosine: linear rise over so many epochs"""
+    freeze_batch_statistics: bool = False
+    """batch normalisation keeps the running statistics that it starts with, so that processes agree exactly"""
 
     # Computing: none of these changes what is learned, but for rounding
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -124,8 +126,6 @@ class Config:
     """memory layout of the networks, faster on CPUs and recent GPUs"""
     save_memory: bool = False
     """recompute E's activations in the backward pass: about a third more time for E, a fraction of its memory"""
-    freeze_batch_statistics: bool = False
-    """batch normalisation uses its running statistics in training too, so that processes agree exactly"""
     workers: int = 0
     """processes that load pictures; 0 loads them in the training process"""
     checkpoint_steps: int = 0
