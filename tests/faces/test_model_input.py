@@ -1,0 +1,116 @@
+"""One function makes the model input: training, prediction and a prepared set give the same bits for a picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from drawn_faces import draw_face, on_canvas
+from ifgan.data.pairs import FacePairs, LocatedSample
+from ifgan.data.prepare import prepare
+from ifgan.data.sample import read_manifest
+from ifgan.errors import PictureError
+from ifgan.faces.align import align_face
+from ifgan.faces.detect import FaceDetector
+from ifgan.faces.model_input import Augmentation, shrink, to_model_input, to_picture, working_side
+from ifgan.predict import Recognizer
+from tiny_model import tiny_trained
+
+FACE = draw_face(2)[0]
+
+
+def what_the_network_reads(picture: Path, size_px: int) -> torch.Tensor:
+    trained = tiny_trained(image_size=size_px)
+    seen: list[torch.Tensor] = []
+    trained.system.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    Recognizer(trained)(picture)
+    return seen[0]  # (1, 3, S, S)
+
+
+@pytest.mark.parametrize("size_px", [32, 96, 224])
+def test_training_prediction_and_prepared_set_give_the_same_bits(
+    tmp_path: Path, detector: FaceDetector, size_px: int
+) -> None:
+    canvas, _ = on_canvas([draw_face(1, 200, "happiness")], 320, 400, [(90, 50)])
+    path = tmp_path / "in" / "happy" / "a.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(canvas).save(path)
+    prepare("folder", tmp_path / "in", tmp_path / "out", subjects_unknown=True)
+    located = [LocatedSample(tmp_path / "out", sample) for sample in read_manifest(tmp_path / "out")]
+    averages = {"happiness": np.zeros((256, 256, 3), np.uint8)}
+    pairs = FacePairs(located, ("happiness",), averages, size_px)
+    (face,) = detector([canvas])[0]
+    by_hand = to_model_input(align_face(canvas, np.array(face.landmarks_xy_px)), size_px)
+    assert torch.equal(by_hand, what_the_network_reads(path, size_px)[0])
+    for _ in range(2):  # read, then from the cache
+        assert torch.equal(by_hand, pairs[0, 0].image)
+
+
+def test_the_centre_224_of_256_in_minus_one_to_one() -> None:
+    tensor = to_model_input(FACE)
+    assert tensor.shape == (3, 224, 224) and tensor.dtype == torch.float32 and tensor.is_contiguous()
+    expected = torch.from_numpy(FACE[16:240, 16:240].astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
+    torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=0)
+    ends = np.zeros((256, 256, 3), np.uint8)
+    ends[:, 128:] = 255
+    assert set(to_model_input(ends).unique().tolist()) == {-1.0, 1.0}
+
+
+def test_every_level_survives_the_round_trip() -> None:
+    levels = np.resize(np.arange(256, dtype=np.uint8), (256, 256, 3))
+    assert (to_picture(to_model_input(levels)) == levels[16:240, 16:240]).all()
+    beyond = torch.tensor([-7.0, 7.0]).expand(3, 4, 2)
+    assert set(to_picture(beyond).ravel().tolist()) == {0, 255}
+
+
+@pytest.mark.parametrize(("size_px", "side"), [(224, 256), (112, 128), (96, 110), (32, 37)])
+def test_other_sizes_keep_the_papers_proportion(size_px: int, side: int) -> None:
+    assert working_side(size_px) == side
+    assert to_model_input(FACE, size_px).shape == (3, size_px, size_px)
+    small = shrink(FACE, size_px)
+    assert small.shape == (side, side, 3)
+    assert torch.equal(to_model_input(small, size_px), to_model_input(FACE, size_px))  # what the cache relies on
+
+
+def test_a_flip_undoes_itself_and_is_a_mirror() -> None:
+    flipped = to_model_input(FACE, augmentation=Augmentation(flip=True))
+    assert torch.equal(flipped, to_model_input(FACE).flip(2))
+
+
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (32, 0), (5, 29), (32, 32)])
+def test_crops_are_where_they_are_asked_for(left: int, top: int) -> None:
+    tensor = to_model_input(FACE, augmentation=Augmentation(crop_left_px=left, crop_top_px=top))
+    assert (to_picture(tensor) == FACE[top : top + 224, left : left + 224]).all()
+    with pytest.raises(ValueError, match="outside"):
+        to_model_input(FACE, augmentation=Augmentation(crop_left_px=33))
+
+
+def test_rotation_is_counter_clockwise_about_the_centre() -> None:
+    turned = to_picture(to_model_input(FACE, augmentation=Augmentation(angle_deg=90)))
+    assert np.abs(turned.astype(int) - np.rot90(FACE)[16:240, 16:240]).max() <= 1
+    reference = np.asarray(Image.fromarray(FACE).rotate(5, Image.Resampling.BILINEAR))[16:240, 16:240]
+    ours = to_picture(to_model_input(FACE, augmentation=Augmentation(angle_deg=5)))
+    inside = np.s_[20:-20, 20:-20]  # at the edge Pillow puts black, we repeat the picture
+    assert np.abs(ours[inside].astype(int) - reference[inside]).max() <= 2
+
+
+def test_rotation_brings_no_black_corners() -> None:
+    plain = np.full((256, 256, 3), 180, np.uint8)
+    for corner in (0, 32):
+        turned = Augmentation(angle_deg=-5, crop_left_px=corner, crop_top_px=corner)
+        assert (to_picture(to_model_input(plain, augmentation=turned)) == 180).all()
+
+
+def test_the_picture_itself_is_left_alone() -> None:
+    before = FACE.copy()
+    for augmentation in (Augmentation(), Augmentation(flip=True, angle_deg=3)):
+        to_model_input(FACE, augmentation=augmentation).zero_()
+    assert (before == FACE).all()
+
+
+@pytest.mark.parametrize("wrong", [FACE[:, :100], FACE[..., 0], FACE.astype(np.float32)])
+def test_only_square_rgb_is_accepted(wrong: np.ndarray) -> None:
+    with pytest.raises(PictureError, match="square HWC uint8 RGB"):
+        to_model_input(wrong)

@@ -1,0 +1,201 @@
+"""The command line: its names are frozen, wrong use is one sentence and status 2, and it ends quietly."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+from PIL import Image
+
+from drawn_faces import draw_face
+from ifgan import cli
+from ifgan.cli import COMMANDS, main
+from ifgan.config import Config
+from ifgan.data.readers import READERS, reader_options
+from ifgan.data.sample import read_manifest
+from ifgan.errors import InputError
+from ifgan.models.checkpoint import save_trained
+from tiny_model import tiny_trained
+
+# What users' scripts rely on: positional arguments, then options. Add freely; removing or renaming one breaks them.
+FROZEN = {
+    "demo": "--out --subjects --epochs --seed --workers",
+    "synthesize": "--out --subjects --seed --workers",
+    "prepare": "set root --out --aligned --subjects-unknown --workers --levels --neutral",
+    "check": "dir",
+    "train": "--data --out --extra --fold --rule --folds --resume --dry-run --preset --config",
+    "evaluate": "run --data --split --json",
+    "report": "runs --out",
+    "predict": "pictures --model --json --faces --aligned --one --workers",
+}
+
+
+def explained(command: str) -> dict[str, str | None]:
+    """Positional arguments and options of a command, and their help."""
+    actions = cli._command_parser(command, COMMANDS[command])._actions
+    named = {max(action.option_strings, key=len, default=action.dest): action.help for action in actions}
+    return {name: text for name, text in named.items() if name not in ("--help", "--print_config")}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    summary = (COMMANDS[command].__doc__ or "").strip().splitlines()[0]
+    assert summary in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("command", FROZEN)
+def test_names_and_options_are_frozen(command: str) -> None:
+    settings = {f"--{field.name}" for field in fields(Config)} if command == "train" else set()
+    assert set(FROZEN[command].split()) | settings <= set(explained(command))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_explained(command: str) -> None:
+    assert [name for name, text in explained(command).items() if not text] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["wonder"],
+        ["check"],
+        ["check", "somewhere", "--wrong"],
+        ["predict", "a.png"],
+        ["predict", "a.png", "--model", "m", "--workers", "many"],
+        ["prepare", "imaginary", "in", "--out", "out"],
+        ["evaluate", "run", "--data", "set", "--split", "all"],
+        ["train", "--data", "a", "--out", "b", "--epochs", "soon"],
+    ],
+)
+def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert "error:" in said and "Traceback" not in said
+
+
+def test_prepare_offers_every_set_and_every_option_of_its_reader() -> None:
+    assert set(get_args(get_type_hints(cli.prepare)["set"])) == set(READERS)
+    options = {name for reader in READERS for name in reader_options(reader)}
+    assert {f"--{name.replace('_', '-')}" for name in options} <= set(explained("prepare"))
+
+
+def posed(root: Path) -> Path:
+    """One subject of BU-3DFE's layout: every level of two expressions, and the neutral picture."""
+    root.mkdir()
+    for kind in ("NE00", *(f"{name}{level:02d}" for name in ("AN", "HA") for level in range(1, 5))):
+        Image.fromarray(draw_face(1, 32)[0]).save(root / f"F0001_{kind}WH_F2D.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("flags", "kinds"),
+    [
+        ([], {"03", "04"}),
+        (["--levels", "04"], {"04"}),
+        (["--levels", "1", "03"], {"01", "03"}),
+        (["--levels", "all", "--neutral"], {"00", "01", "02", "03", "04"}),
+    ],
+)
+def test_levels_and_neutral(tmp_path: Path, flags: list[str], kinds: set[str]) -> None:
+    root = posed(tmp_path / "in")
+    assert main(["prepare", "bu3dfe", str(root), "--out", str(tmp_path / "out"), "--aligned", *flags]) == 0
+    assert {sample.intensity for sample in read_manifest(tmp_path / "out")} == kinds
+
+
+@pytest.mark.parametrize(
+    ("set_name", "flags", "said"),
+    [
+        ("folder", ["--levels", "03"], "levels: the set folder has no such option; it belongs to bu3dfe"),
+        ("fer2013", ["--neutral"], "neutral: the set fer2013 has no such option; it belongs to bu3dfe"),
+        ("bu3dfe", ["--levels", "05"], "levels: '05' is no BU-3DFE level; expected some of 01,02,03,04, or all"),
+    ],
+)
+def test_an_option_of_another_set_is_refused(
+    tmp_path: Path, set_name: str, flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = posed(tmp_path / "in")
+    assert main(["prepare", set_name, str(root), "--out", str(tmp_path / "out"), *flags]) == 2
+    assert capsys.readouterr().err == f"ifgan prepare: {said}\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_some_inputs_failed_is_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = posed(tmp_path / "in")
+    (root / "F0001_AN04WH_F2D.png").write_text("broken")
+    assert main(["prepare", "bu3dfe", str(root), "--out", str(tmp_path / "out"), "--aligned"]) == 1
+    assert "F0001_AN04WH_F2D.png: is not a picture" in capsys.readouterr().out
+
+
+def failing(error: BaseException) -> Callable[..., int]:
+    def command(dir: Path) -> int:
+        """Fail."""
+        print("begun")
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (InputError("a.csv: no such file"), 2, "ifgan check: a.csv: no such file\n"),
+        (OSError(28, "No space left on device", "out.png"), 2, "ifgan check: out.png: No space left on device\n"),
+        (OSError(30, "Read-only file system"), 2, "ifgan check: Read-only file system\n"),
+        (PermissionError(13, "Permission denied", "x"), 2, "ifgan check: x: Permission denied\n"),
+        (KeyboardInterrupt(), 130, "ifgan: interrupted\n"),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
+    ],
+)
+def test_what_stops_a_command_is_one_sentence(
+    error: BaseException, status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(COMMANDS, "check", failing(error))
+    assert main(["check", "x"]) == status
+    assert capsys.readouterr() == ("begun\n", said)
+
+
+@pytest.mark.parametrize("error", [InputError("x"), OSError(28, "full")])
+def test_debug_shows_the_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "check", failing(error))
+    with pytest.raises(type(error)):
+        main(["--debug", "check", "x"])
+
+
+def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMANDS, "check", failing(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["check", "x"])
+
+
+def shell(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """``script`` with "$ifgan" as the command and $1, $2 as arguments."""
+    program = f'ifgan() {{ {sys.executable} -m ifgan.cli "$@"; }}; set -o pipefail; {script}'
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": ""}
+    command = ["bash", "-c", program, "bash", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    save_trained(tmp_path / "m.safetensors", tiny_trained())
+    (tmp_path / "in").mkdir()
+    for index in range(300):
+        (tmp_path / "in" / f"{index}.png").write_text("broken")
+    done = shell('ifgan predict "$1" --model "$2" --workers 1 | head -1', tmp_path / "in", tmp_path / "m.safetensors")
+    assert done.returncode == 141 and done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_output_that_never_arrives_is_no_success(tmp_path: Path) -> None:
+    done = shell('ifgan prepare bu3dfe "$1" --out "$2" --aligned > /dev/full', posed(tmp_path / "in"), tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "ifgan: standard output: No space left on device"

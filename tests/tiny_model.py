@@ -1,0 +1,20 @@
+"""An untrained system of 32 pixels, for tests that need some model and not a good one."""
+
+import torch
+
+from ifgan.config import make_config
+from ifgan.models.build import build_system
+from ifgan.models.checkpoint import Trained
+
+LABELS = ("anger", "happiness", "surprise", "neutral")
+
+
+def tiny_trained(method: str = "ifgan", labels: tuple[str, ...] = LABELS, seed: int = 0, **changes: object) -> Trained:
+    """In evaluation mode. Its logits are spread out, so that different faces get clearly different answers."""
+    config = make_config("cpu", method=method, **{"image_size": 32, "generator_width": 4, **changes})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        system = build_system(config, len(labels)).eval()
+    with torch.no_grad():
+        system.classifier.head.weight.mul_(30)
+    return Trained(system, labels, config, {})
