@@ -297,9 +297,9 @@ def _add_train_arguments(parser: jsonargparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help="print settings and counts, then stop")
     parser.add_argument("--preset", type=str, default="paper", help="paper, or cpu: what differs from the defaults")
     parser.add_argument("--config", type=Path | None, default=None, help="a run's config.yaml, in place of a preset")
-    group = parser.add_class_arguments(Config, skip=set(), as_group=True)
-    del group
-    parser.set_defaults({field.name: None for field in fields(Config)})
+    jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields' own words as help
+    parser.add_class_arguments(Config, as_group=True)
+    parser.set_defaults({field.name: None for field in fields(Config)})  # unset: as the preset or file says
 
 
 def main(argv: list[str] | None = None) -> int:
