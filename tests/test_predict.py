@@ -1,4 +1,4 @@
-"""Recognizer and the batch command: the same answers, whatever comes in, and one sentence for what can't be read."""
+"""Recognizer: whatever comes in, every face gets its answer; what can't be read is one sentence."""
 
 import io
 import json
@@ -16,10 +16,6 @@ from drawn_faces import draw_face, on_canvas
 from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.errors import InputError, PictureError
-from ifgan.experiments.batch_predict import predict_files
-from ifgan.faces.align import align_face
-from ifgan.faces.detect import FaceDetector
-from ifgan.faces.model_input import to_model_input
 from ifgan.models.checkpoint import save_trained
 from ifgan.predict import Prediction
 from tiny_model import LABELS, tiny_trained
@@ -45,25 +41,6 @@ def photo() -> np.ndarray:
     """Two faces, the larger one on the right."""
     faces = [draw_face(1, 120, "surprise"), draw_face(2, 190, "happiness")]
     return on_canvas(faces, 260, 420, [(10, 20), (180, 40)])[0]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten pictures in two folders: every third broken, one without a face, one with three."""
-    root = tmp_path_factory.mktemp("pictures")
-    for index in range(10):
-        faces = [draw_face(index + 10 * n, 110) for n in range({4: 0, 6: 3}.get(index, 1))]
-        canvas, _ = on_canvas(faces, 160, 400, [(10 + 125 * n, 20) for n in range(len(faces))])
-        path = root / f"{'ab'[index % 2]}" / f"{index // 2}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(canvas).save(path)
-        if index % 3 == 2:  # a/1, b/2 and a/4
-            path.write_bytes(path.read_bytes()[: (index - 2) * 50])
-    return root
-
-
-def lines(text: str) -> list[dict]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def close(one: list[Prediction], other: list[Prediction]) -> bool:
@@ -132,71 +109,6 @@ def test_a_face_reads_the_same_alone_and_among_others(recognizer: Recognizer) ->
     assert len({face.confidence for face in together}) == 19
 
 
-def test_one_picture_and_the_batch_read_the_same_crop_bit_for_bit(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, detector: FaceDetector
-) -> None:
-    seen: list[torch.Tensor] = []
-    trained = tiny_trained()
-    trained.system.register_forward_pre_hook(lambda module, inputs: seen.extend(inputs[0]))
-    monkeypatch.setattr(Recognizer, "from_pretrained", lambda *args, **options: Recognizer(trained))
-    whole = [folder / "a" / f"{number}.png" for number in (0, 2, 3)]
-    predict_files(whole, "any", str(tmp_path / "out.jsonl"), workers=0)
-    batch, alone = list(seen), []
-    for path in whole:
-        seen.clear()
-        Recognizer(trained)(path)
-        alone += seen
-    by_hand = []
-    for path in whole:
-        image = np.array(Image.open(path))
-        crops = [align_face(image, np.array(face.landmarks_xy_px)) for face in detector([image])[0]]
-        by_hand += [to_model_input(crop, 32) for crop in crops]
-    assert len(batch) == len(alone) == len(by_hand) == 4
-    for one, two, three in zip(batch, alone, by_hand, strict=True):
-        assert torch.equal(one, two) and torch.equal(one, three)
-
-
-@pytest.fixture(scope="module")
-def detector() -> FaceDetector:
-    return FaceDetector()
-
-
-def test_the_batch_command_gives_what_the_recognizer_gives(
-    recognizer: Recognizer, model: Path, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["predict", str(folder), "--model", str(model)]) == 1
-    found = lines(capsys.readouterr().out)
-    assert [line["image"] for line in found] == [str(path) for path in sorted(folder.rglob("*.png"))]
-    assert sum(line["error"] is not None for line in found) == 3
-    for line in found:
-        assert list(line) == ["image", "faces", "error"]
-        if line["error"]:
-            assert line["faces"] == [] and line["error"].startswith(line["image"])
-            continue
-        expected = [face.to_dict() for face in recognizer(line["image"])]
-        assert [list(face) for face in line["faces"]] == [FACE_KEYS] * len(expected)
-        for face, other in zip(line["faces"], expected, strict=True):
-            assert {**face, "confidence": 0, "probabilities": 0} == {**other, "confidence": 0, "probabilities": 0}
-            assert face["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
-    assert sorted(len(line["faces"]) for line in found if not line["error"]) == [0, 1, 1, 1, 1, 1, 3]
-
-
-def test_broken_files_lose_no_other(model: Path, folder: Path, tmp_path: Path) -> None:
-    broken = [folder / name for name in ("a/1.png", "b/2.png", "a/4.png")]
-    whole = [path for path in sorted(folder.rglob("*.png")) if path not in broken]
-    arguments = ["predict", "--model", str(model), "--json"]
-    main([*arguments, str(tmp_path / "all.jsonl"), str(folder), str(tmp_path / "absent.png")])
-    assert main([*arguments, str(tmp_path / "whole.jsonl"), *map(str, whole)]) == 0
-    everything = lines((tmp_path / "all.jsonl").read_text())
-    assert everything[-1]["error"] == f"{tmp_path / 'absent.png'}: no such file"
-    kept = [line for line in everything if line["error"] is None]
-    alone = lines((tmp_path / "whole.jsonl").read_text())
-    assert [line["image"] for line in kept] == [line["image"] for line in alone] == [str(path) for path in whole]
-    assert [[face["box"] for face in line["faces"]] for line in kept] == [
-        [face["box"] for face in line["faces"]] for line in alone
-    ]
-
-
 def test_lines_come_as_soon_as_they_are_known(recognizer: Recognizer, photo: np.ndarray) -> None:
     drawn = 0
 
@@ -211,96 +123,6 @@ def test_lines_come_as_soon_as_they_are_known(recognizer: Recognizer, photo: np.
         result = next(results)
         assert (result.error is None) == (number % 3 == 0)
         assert drawn - number <= 8
-
-
-def test_only_the_most_prominent_face(
-    model: Path, photo: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Image.fromarray(photo).save(tmp_path / "a.png")
-    main(["predict", str(tmp_path / "a.png"), "--model", str(model)])
-    main(["predict", str(tmp_path / "a.png"), "--model", str(model), "--one"])
-    every, one = lines(capsys.readouterr().out)
-    assert len(every["faces"]) == 2 and one["faces"][0]["box"] == every["faces"][0]["box"] and len(one["faces"]) == 1
-
-
-def test_redrawn_faces_of_same_named_files_do_not_collide(model: Path, folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.jsonl"
-    main(["predict", str(folder), "--model", str(model), "--faces", str(tmp_path / "faces"), "--json", str(out)])
-    named = [face["average_face"] for line in lines(out.read_text()) for face in line["faces"]]
-    assert len(named) == len(set(named)) == 8
-    assert sorted(named) == sorted(map(str, (tmp_path / "faces").iterdir()))
-    recognizer = Recognizer.from_pretrained(model)
-    for line in lines(out.read_text()):
-        for face, own in zip(line["faces"], recognizer(line["image"]) if not line["error"] else [], strict=True):
-            saved, direct = np.asarray(Image.open(face["average_face"])), np.asarray(own.average_face)
-            assert np.abs(saved.astype(int) - direct).max() <= 1
-
-
-def test_a_baseline_redraws_no_faces(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_trained(tmp_path / "b.safetensors", tiny_trained("baseline"))
-    (face,) = Recognizer.from_pretrained(tmp_path / "b.safetensors")(folder / "a" / "0.png")
-    assert face.average_face is None
-    arguments = ["predict", str(folder), "--model", str(tmp_path / "b.safetensors")]
-    assert main([*arguments, "--faces", str(tmp_path / "f")]) == 2
-    assert "redraws no faces" in capsys.readouterr().err and not (tmp_path / "f").exists()
-
-
-def test_file_and_standard_output_say_the_same(
-    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["predict", str(folder), "--model", str(model)]
-    assert main([*arguments, "--json", str(tmp_path / "new" / "out.jsonl")]) == 1
-    assert capsys.readouterr().out == ""
-    main([*arguments, "--json", "-"])
-    assert (tmp_path / "new" / "out.jsonl").read_text() == capsys.readouterr().out
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.jsonl"]
-
-
-def test_a_crash_leaves_the_old_file_whole_and_keeps_what_was_known(
-    model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stream = Recognizer.stream
-
-    def broken_off(*args: object, **options: object) -> Iterator[object]:
-        yield next(stream(*args, **options))
-        raise InputError("the machine is on fire")
-
-    out = tmp_path / "out.jsonl"
-    out.write_text("old\n")
-    monkeypatch.setattr(Recognizer, "stream", broken_off)
-    assert main(["predict", str(folder), "--model", str(model), "--json", str(out)]) == 2
-    assert out.read_text() == "old\n"
-    assert len(lines((tmp_path / "out.jsonl.part").read_text())) == 1
-
-
-def test_output_that_cannot_be_written(
-    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    for out in ("/dev/full", str(tmp_path / "file" / "out.jsonl"), str(tmp_path)):
-        assert main(["predict", str(folder), "--model", str(model), "--json", out]) == 2
-        said = capsys.readouterr().err.splitlines()[-1]
-        assert said.startswith(f"ifgan predict: {out}: can't be written (")
-
-
-def test_folders(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "notes.txt").touch()
-    (tmp_path / "._photo.jpg").write_bytes(b"what macOS leaves beside photo.jpg")
-    (tmp_path / "folder.png").mkdir()
-    assert main(["predict", str(tmp_path), "--model", str(model)]) == 2
-    assert f"{tmp_path}: holds no picture" in capsys.readouterr().err
-    Image.new("RGB", (64, 64)).save(tmp_path / "folder.png" / "A.JPEG")
-    assert main(["predict", str(tmp_path), "--model", str(model)]) == 0
-    assert lines(capsys.readouterr().out) == [
-        {"image": str(tmp_path / "folder.png" / "A.JPEG"), "faces": [], "error": None}
-    ]
-
-
-def test_a_file_name_of_another_encoding(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / b"caf\xe9.png".decode("utf-8", "surrogateescape")
-    Image.new("RGB", (64, 64)).save(path)
-    assert main(["predict", str(tmp_path), "--model", str(model)]) == 0
-    assert lines(capsys.readouterr().out)[0]["image"] == str(path)
 
 
 def with_header(path: Path, **changes: object) -> None:
