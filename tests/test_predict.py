@@ -125,6 +125,14 @@ def test_lines_come_as_soon_as_they_are_known(recognizer: Recognizer, photo: np.
         assert drawn - number <= 8
 
 
+def test_what_has_no_face_waits_for_nothing(recognizer: Recognizer) -> None:
+    drawn = []
+    results = recognizer.stream((drawn.append(n) or "absent.png" for n in range(5)), workers=0)
+    for number in range(5):
+        assert next(results).error == "absent.png: no such file"
+        assert drawn == list(range(number + 1))
+
+
 def with_header(path: Path, **changes: object) -> None:
     """Rewrite a checkpoint's header."""
     with safe_open(path, framework="pt") as file:
