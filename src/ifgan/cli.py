@@ -223,6 +223,49 @@ def report(runs: Path, *, out: Path) -> int:
     return 0
 
 
+def figure(
+    kind: Literal["transfer", "attention"],
+    run: Path,
+    *,
+    data: Path,
+    out: Path,
+    split: Literal["train", "validation", "test"] = "test",
+    subjects: list[str] | None = None,
+    count: int = 4,
+    place: Literal["encoder", "skip", "decoder"] = "decoder",
+    points: list[str] | None = None,
+) -> int:
+    """Draw what a generator makes of faces (the paper's Fig. 5), or where it looks (Fig. 6).
+
+    Args:
+        kind: transfer: input, generated and average face; attention: maps of a self-attention module
+        run: run folder
+        data: the prepared set that it was trained on
+        out: .png, .pdf or .svg file
+        split: which part
+        subjects: transfer: these, not some drawn at random
+        count: how many subjects (transfer) or pictures (attention)
+        place: attention: which of the three modules
+        points: attention: query points as x,y shares of the picture's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
+    """
+    from ifgan.experiments.attention_figure import QUERIES, attention_figure, parse_points
+    from ifgan.experiments.evaluation import open_run
+    from ifgan.experiments.transfer_figure import transfer_figure
+
+    opened = open_run(run, data, split)
+    generator = opened.trained.system.generator
+    if generator is None:
+        raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
+    if kind == "transfer":
+        transfer_figure(generator, opened.pairs, out, subjects=tuple(subjects or ()) or None, count=count)
+    else:
+        attention_figure(
+            generator, opened.pairs, out, queries=parse_points(points or []) or QUERIES, place=place, count=count
+        )
+    print(out)
+    return 0
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "demo": demo,
     "synthesize": synthesize,
@@ -231,6 +274,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
     "evaluate": evaluate,
     "report": report,
+    "figure": figure,
     "predict": predict,
 }
 _POSITIONAL = {
@@ -238,9 +282,10 @@ _POSITIONAL = {
     "check": ("dir",),
     "evaluate": ("run",),
     "report": ("runs",),
+    "figure": ("kind", "run"),
     "predict": ("pictures",),
 }
-_MANY = {"pictures": Path, "levels": str}
+_MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str}
 _SPELLED = {("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
 
 
@@ -276,7 +321,7 @@ def _add_arguments(parser: jsonargparse.ArgumentParser, name: str, function: Cal
             options = {"action": "store_true", "help": text.get(parameter.name)}
         elif not required:
             options["default"] = parameter.default
-        if parameter.name in _MANY:
+        if parameter.name in _MANY and parameter.annotation is not int:  # synthesize --subjects is a number
             options |= {"nargs": "+", "type": _MANY[parameter.name]}
         if parameter.name in _POSITIONAL.get(name, ()):
             parser.add_argument(parameter.name, **options)

@@ -6,6 +6,7 @@ What is measured stays in the run folder, so that tables and figures need nothin
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,17 +16,24 @@ from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
 from ifgan.files import read_json, write_json, write_text
-from ifgan.models.checkpoint import load_trained
+from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 
 
-def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
-    """Evaluate a run's best epoch on a split of its own fold, and keep the result in the run folder.
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run's best epoch, and the pairs of one split of its own fold, without augmentation."""
 
-    Raises InputError when the set's pictures or subjects are not those that the run was split by.
-    """
+    run: RunFolder
+    trained: Trained
+    fold: int
+    pairs: FacePairs
+
+
+def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
+    """Raises InputError when the set's pictures or subjects are not those that the run was split by."""
     run = RunFolder(run_path)
     trained = load_trained(run.best)
     record = read_json(run.path / "split.json")
@@ -33,10 +41,18 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     run_data = load_run_data(data, choice, seed=trained.config.seed)
     if split != "train" and run_data.record["subjects"][split] != record["subjects"][split]:
         raise InputError(f"{data}: its {split} subjects are not those of {run_path}; give the set it was trained on")
-    pairs = run_data.pairs(split, trained.config)
+    return TrainedRun(run, trained, choice.fold or 0, run_data.pairs(split, trained.config))
+
+
+def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
+    """Evaluate a run's best epoch on a split of its own fold, and keep the result in the run folder. Raises InputError
+    like `open_run`.
+    """
+    opened = open_run(run_path, data, split)
+    run, trained, pairs = opened.run, opened.trained, opened.pairs
     evaluation = evaluate(trained.system, pairs)
     table = _predictions(pairs, evaluation)
-    outcome = RunOutcome(trained.config.method, choice.fold or 0, trained.labels, evaluation, tuple(table["subject"]))
+    outcome = RunOutcome(trained.config.method, opened.fold, trained.labels, evaluation, tuple(table["subject"]))
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     write_text(run.path / f"predictions_{split}.csv", text.getvalue())

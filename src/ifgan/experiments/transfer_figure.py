@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ifgan.data.pairs import FacePairs
+from ifgan.errors import InputError
 from ifgan.experiments.picture_files import new_figure, write_figure
 from ifgan.faces.model_input import to_model_input, to_picture
 from ifgan.models.generator import Generator
@@ -28,7 +29,7 @@ def transfer_figure(
     """Write the figure for the named subjects, or for ``count`` of them drawn by the data's seed.
 
     Of each subject and expression the last picture (the strongest, where intensities are known) is shown; a gap where
-    there is none. Sets without subjects show pictures drawn at random in their place.
+    there is none. Sets without subjects show pictures drawn at random in their place. Raises InputError.
     """
     groups = _groups(pairs, subjects, count)
     figure = new_figure((2 * len(groups) + 1) * _INCHES, len(pairs.labels) * _INCHES + 0.3, layout=None)
@@ -65,6 +66,8 @@ def _groups(pairs: FacePairs, subjects: tuple[str, ...] | None, count: int) -> l
     drawn_at_random = sorted(rng.permutation(everybody)[:count].tolist())
     chosen = subjects or tuple(drawn_at_random)
     of = {who: {s.expression: i for i, s in enumerate(samples) if s.subject == who} for who in chosen}
+    if unknown := [who for who, found in of.items() if not found]:
+        raise InputError(f"subject {unknown[0]!r} is not in this split; it has {', '.join(everybody)}")
     return [(who, of[who]) for who in chosen]
 
 
