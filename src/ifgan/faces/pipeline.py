@@ -1,34 +1,27 @@
 """From picture files to aligned faces, on every core, in order. Paper §4.2 as one stream.
 
-``find_faces`` is what ``prepare`` and ``predict`` iterate over. Each worker is a fresh process (spawn: no copied
-locks or memory) with one torch thread: MTCNN's small convolutions gain little from more. Only file names
-go out and 256-pixel crops come back. A picture that fails, or that takes its worker down, is reported in its place
-and the others go on.
+``find_faces`` is what ``prepare`` and ``predict`` iterate over. Each worker (processes.py) has one torch thread:
+MTCNN's small convolutions gain little from more. Only file names go out and 256-pixel crops come back. A picture
+that fails, or that takes its worker down, is reported in its place and the others go on.
 """
 
 import itertools
-import multiprocessing
 import os
-import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ifgan.errors import InputError, PictureError
+from ifgan.errors import PictureError
 from ifgan.faces.align import align_face, central_box, central_square
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
+from ifgan.faces.processes import Work, map_in_processes
 
-_WAITING_PER_WORKER = 4  # pictures handed out ahead of the one awaited; bounds memory
-_WORTH_A_POOL = 24  # starting workers takes as long as this many pictures
-_DEATHS_IN_A_ROW = 5  # a machine out of memory, or a script without a main guard
+_WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
+_NETWORKS = ("ifgan.faces.mtcnn", "facenet_pytorch.models.mtcnn")
 
 Source = str | Path | np.ndarray | Image.Image
 
@@ -70,7 +63,8 @@ def find_faces(
         detector = FaceDetector()
         yield from (faces_in(request, detector, every_face) for request in itertools.chain(first, waiting))
     else:
-        yield from _in_processes(itertools.chain(first, waiting), every_face, workers)
+        work = Work(_work, _start_worker, (every_face,), _died, preload=_NETWORKS)
+        yield from map_in_processes(work, itertools.chain(first, waiting), workers)
 
 
 def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) -> FoundFaces:
@@ -134,96 +128,8 @@ def _naming(request: Request, reason: str) -> str:
     return reason
 
 
-def _in_processes(requests: Iterator[Request], every_face: bool, workers: int) -> Iterator[FoundFaces]:
-    pool = _Pool(workers, every_face)
-    try:
-        running: deque[tuple[Request, Future[FoundFaces]]] = deque()
-        for request in requests:
-            running.append((request, pool.submit(request)))
-            if len(running) >= workers * _WAITING_PER_WORKER:
-                yield pool.result(running)
-        while running:
-            yield pool.result(running)
-    finally:
-        pool.close()
-
-
-class _Pool:
-    """Worker processes that are replaced when one dies."""
-
-    def __init__(self, workers: int, every_face: bool) -> None:
-        self._workers, self._every_face = workers, every_face
-        self._deaths = 0
-        self._executor = self._start(workers)
-
-    def submit(self, request: Request) -> "Future[FoundFaces]":
-        try:
-            with _interrupts_held_back():
-                return self._executor.submit(_work, request)
-        except BrokenProcessPool as error:  # answered by result(), when this request's turn comes
-            failed: Future[FoundFaces] = Future()
-            failed.set_exception(error)
-            return failed
-
-    def result(self, running: "deque[tuple[Request, Future[FoundFaces]]]") -> FoundFaces:
-        """The next result. After a death, the pictures in flight are read again, each alone until one is to blame."""
-        request, future = running.popleft()
-        try:
-            found = future.result()
-        except BrokenProcessPool:
-            found = self._alone(request)
-            # A fresh pool reads what the dead one had in hand.
-            self._replace(self._workers)
-            running.extend([(waiting, self.submit(waiting)) for waiting in _drain(running)])
-        return found
-
-    def _alone(self, request: Request) -> FoundFaces:
-        self._replace(1)
-        try:
-            found = self.submit(request).result()
-        except BrokenProcessPool:
-            return self._death_of(request)
-        self._deaths = 0
-        return found
-
-    def _death_of(self, request: Request) -> FoundFaces:
-        self._deaths += 1
-        if self._deaths >= _DEATHS_IN_A_ROW:
-            raise InputError(
-                f"{self._deaths} worker processes died one after the other (out of memory, or a script without "
-                "`if __name__ == '__main__':`); try workers=1"
-            )
-        return FoundFaces(error=_naming(request, "the process that read it died (out of memory?)"))
-
-    def _replace(self, workers: int) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-        self._executor = self._start(workers)
-
-    def _start(self, workers: int) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(self._every_face,))
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Workers started in here never see Ctrl-C: this process stops them, and they print no tracebacks of their own."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _drain(running: "deque[tuple[Request, Future[FoundFaces]]]") -> list[Request]:
-    requests = [request for request, _ in running]
-    running.clear()
-    return requests
+def _died(request: Request) -> FoundFaces:
+    return FoundFaces(error=_naming(request, "the process that read it died (out of memory?)"))
 
 
 _worker: tuple[FaceDetector, bool]  # set in worker processes only, by _start_worker
