@@ -70,6 +70,8 @@ class Config:
     """how a three-channel stem becomes six: halved and repeated, or zero for the average face"""
     blank_average: float = 0.0
     """share of the training pairs whose average-face half is blanked, so that E can't lean on it"""
+    blank_picture: float = 0.0
+    """share of the training pairs whose picture half is blanked, so that E reads the drawn face and G learns from it"""
     joint_batch: bool = True
     """real and fake pairs pass through E in one batch (one set of batch statistics) or in two"""
 
@@ -138,8 +140,11 @@ class Config:
         for name in ("epochs", "batch_size", "image_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        if not 0 <= self.blank_average <= 1:
-            raise InputError(f"blank_average {self.blank_average}: expected a share between 0 and 1")
+        for name in ("blank_average", "blank_picture"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
+        if self.blank_average + self.blank_picture > 1:
+            raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
 
     @property
     def loss_weights(self) -> dict[str, float]:

@@ -19,7 +19,7 @@ from ifgan.models.checkpoint import read_tensors
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.step import joint_objective, train_step
+from ifgan.training.step import blanked, joint_objective, train_step
 from tiny_runs import TINY, make_prepared, tiny, train_tiny
 
 
@@ -91,7 +91,7 @@ def test_killed_anywhere_and_resumed_equals_unbroken(prepared: Path, tmp_path: P
 
 
 def test_expression_loss_reaches_the_generator() -> None:
-    config = tiny(lambda_gan=0.0, lambda_l1=0.0, lambda_island=0.0, blank_average=0.0)
+    config = tiny(lambda_gan=0.0, lambda_l1=0.0, lambda_island=0.0, blank_average=0.0, blank_picture=0.0)
     nets = build_networks(config, 3, Accelerator())
     batch = batch_of()
     total, _, _, _ = joint_objective(nets, batch, nets.generator(batch.image), config)
@@ -149,3 +149,19 @@ def test_a_folder_with_another_run_is_refused(prepared: Path, tmp_path: Path) ->
 def test_a_fold_out_of_range_is_refused(prepared: Path) -> None:
     with pytest.raises(InputError, match="fold 10 of 10"):
         load_run_data(prepared, SplitChoice(10))
+
+
+def test_blanked_pairs_lose_one_half_in_the_shares_asked_for() -> None:
+    config = tiny(blank_average=0.25, blank_picture=0.5)
+    picture, face = torch.ones(2, 4000, 3, 1, 1)
+    torch.manual_seed(0)
+    shown = [half.flatten(1)[:, 0] for half in blanked(picture, face, config)]  # (B,) of 0 and 1 each
+    assert (shown[0] + shown[1]).min() == 1  # never both
+    assert 1 - shown[0].mean() == pytest.approx(0.5, abs=0.03)
+    assert 1 - shown[1].mean() == pytest.approx(0.25, abs=0.03)
+
+
+def test_nothing_is_blanked_where_the_paper_blanks_nothing_or_the_face_is_all_there_is() -> None:
+    picture, face = torch.ones(2, 50, 3, 1, 1)
+    for config in (tiny(blank_average=0.0, blank_picture=0.0), tiny(blank_average=0.5, classifier_input="generated")):
+        assert all((half == 1).all() for half in blanked(picture, face, config))

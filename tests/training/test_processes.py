@@ -11,7 +11,13 @@ from ifgan.training.run_folder import RunFolder
 from tiny_runs import TINY, make_prepared
 
 # Statistics of a half batch are not those of the batch, and blanked halves are drawn by each process.
-SAME = TINY | {"epochs": 2, "freeze_batch_statistics": True, "blank_average": 0, "precision": "fp32"}
+SAME = TINY | {
+    "epochs": 2,
+    "freeze_batch_statistics": True,
+    "blank_average": 0,
+    "blank_picture": 0,
+    "precision": "fp32",
+}
 
 
 def launch(prepared: Path, out: Path, processes: int, **changes: object) -> subprocess.CompletedProcess[str]:

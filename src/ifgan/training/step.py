@@ -60,7 +60,7 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
     if fake is None:
         return *nets.classifier(batch.image), 1
     real_pair, fake_pair = (
-        pictures_for_classifier(batch.image, blanked(face, config.blank_average), config.classifier_input)
+        pictures_for_classifier(*blanked(batch.image, face, config), config.classifier_input)
         for face in (batch.average, fake)
     )
     if config.joint_batch:
@@ -71,12 +71,14 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
     return logits, features, 2
 
 
-def blanked(face: Tensor, share: float) -> Tensor:
-    """The faces (B, 3, S, S) with a random ``share`` of them set to mid grey, 0."""
-    if share == 0:
-        return face
-    kept = torch.rand(len(face), 1, 1, 1, device=face.device) >= share  # (B, 1, 1, 1)
-    return face * kept
+def blanked(image: Tensor, face: Tensor, config: Config) -> tuple[Tensor, Tensor]:
+    """The pairs (B, 3, S, S) each, with the average half of a random ``blank_average`` of them set to mid grey, 0, and
+    the picture half of another ``blank_picture`` of them; never both halves of one. Only where E reads pairs.
+    """
+    if config.classifier_input != "pair" or config.blank_average == config.blank_picture == 0:
+        return image, face
+    draw = torch.rand(len(face), 1, 1, 1, device=face.device)  # (B, 1, 1, 1) in [0, 1)
+    return image * (draw < 1 - config.blank_picture), face * (draw >= config.blank_average)
 
 
 def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accelerator, step: int) -> dict[str, float]:
