@@ -25,9 +25,13 @@ from tiny_model import tiny_trained
 FROZEN = {
     "demo": "--out --subjects --epochs --seed --workers",
     "synthesize": "--out --subjects --seed --workers",
-    "prepare": "set root --out --aligned --subjects-unknown --workers --levels --neutral",
-    "check": "dir",
-    "train": "--data --out --extra --fold --rule --folds --resume --dry-run --preset --config",
+    "prepare": "set root --out --aligned --subjects-unknown --workers --levels --neutral --contempt --peak --images "
+    "--landmarks",
+    "check": "dir --folds-file",
+    "train": "--data --out --extra --averages --fold --rule --folds --folds-file --leaks --resume --dry-run --preset "
+    "--config",
+    "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --engine "
+    "--cpus-per-fold --gpus-per-fold --threads --dry-run --preset --config",
     "evaluate": "run --data --split --json",
     "report": "runs --out",
     "predict": "pictures --model --json --faces --aligned --one --workers",
@@ -52,7 +56,8 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("command", FROZEN)
 def test_names_and_options_are_frozen(command: str) -> None:
-    settings = {f"--{field.name}" for field in fields(Config)} if command == "train" else set()
+    configured = command in ("train", "crossval")
+    settings = {f"--{field.name}" for field in fields(Config)} if configured else set()
     assert set(FROZEN[command].split()) | settings <= set(explained(command))
 
 
@@ -84,7 +89,7 @@ def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixtu
 
 
 def test_prepare_offers_every_set_and_every_option_of_its_reader() -> None:
-    assert set(get_args(get_type_hints(cli.prepare)["set"])) == set(READERS)
+    assert set(get_args(get_type_hints(COMMANDS["prepare"])["set"])) == set(READERS)
     options = {name for reader in READERS for name in reader_options(reader)}
     assert {f"--{name.replace('_', '-')}" for name in options} <= set(explained("prepare"))
 
@@ -116,7 +121,11 @@ def test_levels_and_neutral(tmp_path: Path, flags: list[str], kinds: set[str]) -
     ("set_name", "flags", "said"),
     [
         ("folder", ["--levels", "03"], "levels: the set folder has no such option; it belongs to bu3dfe"),
-        ("fer2013", ["--neutral"], "neutral: the set fer2013 has no such option; it belongs to bu3dfe"),
+        (
+            "fer2013",
+            ["--neutral"],
+            "neutral: the set fer2013 has no such option; it belongs to bu3dfe, ckplus, jaffe, mmi",
+        ),
         ("bu3dfe", ["--levels", "05"], "levels: '05' is no BU-3DFE level; expected some of 01,02,03,04, or all"),
     ],
 )

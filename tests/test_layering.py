@@ -17,6 +17,7 @@ LAYERS = [
     {"training", "video"},
     {"experiments"},
     {"export", "serve"},
+    {"commands"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

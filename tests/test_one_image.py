@@ -47,8 +47,9 @@ STOPS = (
 DOCUMENT = Path(__file__).parents[1] / "docs" / "one_image.md"
 EXPRESSIONS, PEOPLE, SIDE = ("happiness", "surprise"), 4, 96
 CONFIG = make_config(
-    "cpu", image_size=SIDE, generator_width=4, discriminator_width=4, epochs=1, batch_size=4, blank_average=0.0
-)
+    "cpu", image_size=SIDE, generator_width=4, discriminator_width=4, backbone="resnet18", pretrained="none",
+    epochs=1, batch_size=4, blank_average=0.0,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

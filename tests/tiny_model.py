@@ -6,12 +6,13 @@ from ifgan.config import make_config
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained
 
+SMALL = {"image_size": 32, "generator_width": 4, "backbone": "resnet18", "pretrained": "none"}
 LABELS = ("anger", "happiness", "surprise", "neutral")
 
 
 def tiny_trained(method: str = "ifgan", labels: tuple[str, ...] = LABELS, seed: int = 0, **changes: object) -> Trained:
     """In evaluation mode. Its logits are spread out, so that different faces get clearly different answers."""
-    config = make_config("cpu", method=method, **{"image_size": 32, "generator_width": 4, **changes})
+    config = make_config("cpu", method=method, **{**SMALL, **changes})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         system = build_system(config, len(labels)).eval()

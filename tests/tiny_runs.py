@@ -14,16 +14,17 @@ from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 
 TINY = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "batch_size": 8, "epochs": 3}
+TINY |= {"backbone": "resnet18", "pretrained": "none", "learning_rate": 1e-3}
 COLOURS = {"anger": (200, 30, 30), "happiness": (30, 200, 30), "sadness": (30, 30, 200)}
 
 
-def make_prepared(root: Path, out: Path, subjects: int = 10) -> Path:
+def make_prepared(root: Path, out: Path, subjects: int = 10, first: int = 0) -> Path:
     """A set of ``subjects`` people with three flat-coloured 'expressions' each, so that something can be learnt."""
     root.mkdir(parents=True, exist_ok=True)
     with open(root / "labels.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "subject", "expression"])
-        for subject in range(subjects):
+        for subject in range(first, first + subjects):
             for name, colour in COLOURS.items():
                 noise = np.random.default_rng(subject).integers(-25, 25, (64, 64, 3))
                 picture = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)

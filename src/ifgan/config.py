@@ -63,7 +63,7 @@ class Config:
     backbone: str = "resnet101.tv_in1k"
     """any timm model"""
     pretrained: str = "imagenet"
-    """imagenet (timm's weights), none, or a file with the backbone's weights"""
+    """imagenet (timm's weights from its hub), packaged (those inside a package), none, or a file with the weights"""
     classifier_input: Literal["pair", "generated"] = "pair"
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
     pair_stem: Literal["repeat", "first"] = "repeat"
@@ -90,6 +90,8 @@ class Config:
     """centre term over the batch: mean, or the equation's sum"""
     center_rate: float = 0.5
     """how far centres follow their class at each step (Wen et al.'s alpha)"""
+    end_to_end: bool = True
+    """gradients of E's losses reach G; false: G learns from the adversarial and the L1 loss alone"""
     saturating_gan: bool = False
     """G minimises Eq. 2 to the letter, not the non-saturating form"""
 

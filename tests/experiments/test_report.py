@@ -15,7 +15,7 @@ from ifgan.experiments.evaluation import evaluate_run
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import read_runs
-from ifgan.experiments.tables import DASH, Table
+from ifgan.experiments.tables import DASH, Table, method_table
 from ifgan.training.run_folder import RunFolder
 
 
@@ -39,16 +39,16 @@ def test_the_page_needs_no_other_file_and_no_network(report: Path):
     page = (report / "report.html").read_text()
     parser = Addresses()
     parser.feed(page)
-    assert len(parser.found) == 3  # confusion matrices, curves, the faces of the one generator that was evaluated
+    assert len(parser.found) == 4  # confusion matrices, curves; faces and attention of the one generator evaluated
     assert all(address.startswith("data:image/png;base64,") for address in parser.found)
     assert "http" not in page.replace("http-equiv", "")
 
 
 def test_a_run_without_evaluation_is_a_dash(report: Path):
     rows = {
-        line.split("|")[1].strip(): line for line in (report / "methods.md").read_text().splitlines() if "|" in line
+        line.split("|")[2].strip(): line for line in (report / "methods.md").read_text().splitlines() if "|" in line
     }
-    assert rows["ifgan-noattention"].count(DASH) == 6
+    assert rows["ifgan-noattention"].count(DASH) == 7
     assert rows["ifgan"].count(DASH) == 0
     assert rows["baseline"].count(DASH) == 1  # it draws no face, so it has no L1
 
@@ -121,3 +121,13 @@ def test_latex_takes_its_own_characters_apart():
     table = Table("t", ("95 % interval", "a_b"), (("0.9 ± 0.1", DASH),))
     assert r"95 \% interval & a\_b \\" in table.latex()
     assert r"0.9 $\pm$ 0.1 & --- \\" in table.latex()
+
+
+def test_the_paper_s_figures_stand_beside_ours(runs: Path, tmp_path: Path):
+    """Only where the set is one of the paper's; a synthetic set has no such column."""
+    shutil.copytree(runs, tmp_path / "runs")
+    for path in (tmp_path / "runs").rglob("split.json"):
+        path.write_text(path.read_text().replace('"dataset": "folder"', '"dataset": "ckplus"'))
+    rows = {row[1]: row for row in method_table(read_runs(tmp_path / "runs")).rows}
+    assert [rows[name][-1] for name in ("baseline", "ifgan-noattention", "ifgan")] == ["0.9482", "0.9579", "0.9752"]
+    assert "paper" not in method_table(read_runs(runs)).header

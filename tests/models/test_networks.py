@@ -19,7 +19,8 @@ from ifgan.models.generator import PLACES, Generator
 
 
 def tiny(**changes: object):
-    return make_config("cpu", image_size=32, generator_width=4, discriminator_width=4, **changes)
+    small = {"image_size": 32, "generator_width": 4, "discriminator_width": 4}
+    return make_config("cpu", **{**small, "backbone": "resnet18", "pretrained": "none", **changes})
 
 
 def explicit_attention(module: SelfAttention, x: torch.Tensor) -> torch.Tensor:

@@ -100,6 +100,19 @@ def test_expression_loss_reaches_the_generator() -> None:
     assert nets.system.generator.down[0][1].weight.grad.abs().sum() > 0
 
 
+def test_the_option_stops_the_expression_loss_before_the_generator() -> None:
+    """The same losses, but G's gradient is that of L1 alone."""
+    gradients = {}
+    for end_to_end, lambda_softmax in ((True, 10.0), (False, 10.0), (False, 0.0)):
+        config = tiny(lambda_gan=0.0, lambda_softmax=lambda_softmax, blank_average=0.0, blank_picture=0.0)
+        config = dataclasses.replace(config, end_to_end=end_to_end, lambda_island=0.0)
+        nets, batch = build_networks(config, 3, Accelerator()), batch_of()
+        joint_objective(nets, batch, nets.generator(batch.image), config)[0].backward()
+        gradients[end_to_end, lambda_softmax] = nets.system.generator.down[0][1].weight.grad
+    assert torch.equal(gradients[False, 10.0], gradients[False, 0.0])
+    assert not torch.equal(gradients[True, 10.0], gradients[False, 10.0])
+
+
 def test_discriminator_moves_only_by_its_own_objective() -> None:
     config = tiny(lambda_gan=1e6)
     nets, accelerator = build_networks(config, 3, Accelerator()), Accelerator()

@@ -3,16 +3,28 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
 
-from ifgan.training.run_data import SplitChoice, load_run_data
+from ifgan.data.sample import read_manifest
+from ifgan.errors import InputError
+from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from tiny_runs import make_prepared
+
+
+def rewrite(prepared: Path, *changes: tuple[str, str]) -> None:
+    manifest = (prepared / "manifest.csv").read_text()
+    for old, new in changes:
+        assert old in manifest
+        manifest = manifest.replace(old, new)
+    (prepared / "manifest.csv").write_text(manifest)
 
 
 def test_pictures_of_other_sets_join_training_and_its_averages_only(tmp_path: Path) -> None:
     own = make_prepared(tmp_path / "a", tmp_path / "own")
-    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3)
-    manifest = (other / "manifest.csv").read_text()
-    (other / "manifest.csv").write_text(manifest.replace(",sadness,", ",contempt,"))  # which the first set doesn't have
+    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
+    # Other people, and contempt, which the first set doesn't have.
+    rewrite(other, (",folder,", ",other,"), (",sadness,", ",contempt,"))
     alone, joined = (load_run_data(own, SplitChoice(0), extra=extra) for extra in ((), (other,)))
     assert (joined.parts["validation"], joined.parts["test"]) == (alone.parts["validation"], alone.parts["test"])
     added = joined.parts["train"][len(alone.parts["train"]) :]
@@ -21,3 +33,51 @@ def test_pictures_of_other_sets_join_training_and_its_averages_only(tmp_path: Pa
     assert joined.labels == alone.labels == ("anger", "happiness", "sadness")
     assert np.array_equal(joined.averages["sadness"], alone.averages["sadness"])
     assert not np.array_equal(joined.averages["anger"], alone.averages["anger"])
+
+
+def test_whoever_is_held_out_is_in_no_other_set_and_no_average(tmp_path: Path) -> None:
+    """Another preparation of the same people: those who validate or are tested stay out of training and averages."""
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    again = make_prepared(tmp_path / "b", tmp_path / "again", subjects=12)
+    data = load_run_data(own, SplitChoice(0), extra=(again,), averages_from=(again,), leaks="drop")
+    added = [item.sample.subject for item in data.parts["train"] if item.folder == again]
+    held_out = {item.sample.subject for split in ("validation", "test") for item in data.parts[split]}
+    assert len(held_out) == 2 and not held_out & set(added)
+    assert any("6 pictures of other sets that show people who are held out" in s for s in data.record["left_out"])
+    poison(again, held_out)
+    assert_same_averages(data, load_run_data(own, SplitChoice(0), averages_from=(again,)))
+
+
+def poison(prepared: Path, subjects: set[str]) -> None:
+    for sample in read_manifest(prepared):
+        if sample.subject in subjects:
+            Image.fromarray(np.full((256, 256, 3), 255, np.uint8)).save(prepared / sample.image)
+
+
+def assert_same_averages(one: RunData, other: RunData) -> None:
+    assert all(np.array_equal(one.averages[name], other.averages[name]) for name in one.labels)
+
+
+def test_averages_from_other_sets_have_every_expression_or_the_run_stops(tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
+    rewrite(other, (",folder,", ",other,"), (",sadness,", ",contempt,"))
+    with pytest.raises(InputError, match=r"none of .*other shows sadness"):
+        load_run_data(own, SplitChoice(0), averages_from=(other,))
+
+
+@pytest.mark.parametrize("change", [0, 2], ids=["the same picture", "nearly the same picture"])
+def test_a_picture_on_both_sides_stops_the_run_or_is_left_out(change: int, tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    samples = {f"{s.subject} {s.expression}": own / s.image for s in read_manifest(own)}
+    rng = np.random.default_rng(0)
+    face = np.kron(rng.integers(40, 200, (16, 16, 3)), np.ones((16, 16, 1))).astype(np.uint8)  # (256, 256, 3)
+    Image.fromarray(face).save(samples["s0 anger"])  # tested in fold 0
+    Image.fromarray(face + np.uint8(change)).save(samples["s5 anger"])  # trains
+    with pytest.raises(InputError, match=r"training pictures are held out too \(1\)"):
+        load_run_data(own, SplitChoice(0))
+    kept = load_run_data(own, SplitChoice(0), leaks="drop")
+    assert samples["s5 anger"] not in [item.path for item in kept.parts["train"]]
+    assert samples["s0 anger"] in [item.path for item in kept.parts["test"]]
+    assert len(kept.parts["train"]) == 8 * 3 - 1
+    assert "1 training pictures" in kept.describe()

@@ -7,10 +7,16 @@ On FER2013's two public parts this finds copies that were saved again, tinted or
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from ifgan.data.workers import map_in_order
+from ifgan.faces.picture import open_picture
 
 NEAR_BITS = 16  # of 256
 NEAR_CORRELATION = 0.99
@@ -60,6 +66,38 @@ def near_pairs(looks: list[Look], parts: list[str]) -> list[tuple[int, int]]:
         near = (differing <= NEAR_BITS) & (part[rows, None] != part[None, start:])
         candidates += [(i + start, j + start) for i, j in np.argwhere(near).tolist() if i < j]
     return [(i, j) for i, j in candidates if looks[i].digest != looks[j].digest and _correlate(looks[i], looks[j])]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A picture of the training part that a held-out part (validation or test) has too; indices into the two lists."""
+
+    training: int
+    held_out: int
+    exact: bool
+
+
+def leaks_between(training: list[Path], held_out: list[Path]) -> list[Leak]:
+    """Pictures that are equal, or nearly the same, in training and in what is held out.
+
+    Raises PictureError that names a picture which can't be read.
+    """
+    looks = looks_of([*training, *held_out])
+    parts = ["training"] * len(training) + ["held out"] * len(held_out)
+    pairs = {pair: False for pair in near_pairs(looks, parts)}
+    for group in same_pixels(looks):
+        pairs |= {(i, j): True for i in group if i < len(training) for j in group if j >= len(training)}
+    return [Leak(i, j - len(training), exact) for (i, j), exact in sorted(pairs.items())]
+
+
+def looks_of(paths: Iterable[Path]) -> list[Look]:
+    """A look at every file; files that were looked at before in this process, and haven't changed, only once."""
+    return list(map_in_order(lambda path: _look_at_file(path, path.stat().st_mtime_ns), paths))
+
+
+@lru_cache(maxsize=50_000)
+def _look_at_file(path: Path, _changed_ns: int) -> Look:
+    return look_at(open_picture(path))
 
 
 def _correlate(one: Look, other: Look) -> bool:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -38,18 +38,18 @@ def prepare(
     aligned: bool = False,
     subjects_unknown: bool = False,
     workers: int | None = None,
-    levels: str | None = None,
-    neutral: bool = False,
+    **options: Any,
 ) -> PrepareReport:
     """Prepare the source ``root`` of the set ``set_name`` into ``out``; what was done, and which pictures failed.
 
     ``aligned``: faces are cropped already, only resize. ``subjects_unknown``: pictures without a subject each count
-    as a person of their own. ``workers``: by default one a processor. ``levels``, ``neutral``: bu3dfe.
-    Raises InputError for a wrong source, for an ``out`` that holds another set or the same set with other options,
-    and when not one picture could be used.
+    as a person of their own. ``workers``: by default one a processor. ``options``: the reader's own, such as
+    ``neutral=True``; None and False leave its defaults. Raises InputError for a wrong source, an option that the set
+    doesn't have, an ``out`` that holds another set or the same set with other options, and when not one picture could
+    be used.
     """
     root, out = _apart(Path(root), Path(out))
-    given = {name: value for name, value in (("levels", levels), ("neutral", neutral)) if value}
+    given = {name: value for name, value in options.items() if value not in (None, False)}
     reading = read(set_name, root, **given)
     header = {
         "set": set_name,

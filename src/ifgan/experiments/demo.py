@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ifgan.config import Config, make_config
-from ifgan.data.averages import write_averages
+from ifgan.config import make_config
 from ifgan.data.prepare import prepare
 from ifgan.data.synthetic import synthesize
 from ifgan.experiments.evaluation import evaluate_run
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import Report, write_report
 from ifgan.progress import duration
-from ifgan.training.fit import fit
-from ifgan.training.run_data import RunData, SplitChoice, load_run_data
+from ifgan.training.run import train_run
+from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 
 METHODS = ("baseline", "ifgan")
@@ -67,19 +66,12 @@ def demo(
         changes = {} if epochs is None else {"epochs": epochs}
         config = make_config("cpu", method=method, seed=seed, **changes)
         with _step(f"3/4 {method}: {config.epochs} epochs", say):
-            _train(config, RunFolder(folder.runs / method), data)
+            train_run(config, data, RunFolder(folder.runs / method), sys.argv, resume=True)
     with _step("4/4 people never seen", say):
         for method in METHODS:
             if read_outcome(RunFolder(folder.runs / method)) is None:
                 evaluate_run(folder.runs / method, folder.prepared)
         return write_report(folder.runs, folder.path, title="ifgan demo")
-
-
-def _train(config: Config, run: RunFolder, data: RunData) -> None:
-    run.start(config, data.record, sys.argv, resume=True)
-    write_averages(run.path / "average_faces", data.averages)
-    if not run.done:
-        fit(config, run, data.pairs("train", config), data.pairs("validation", config))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 What is measured stays in the run folder, so that tables and figures need nothing else: ``evaluation_<split>.json``
 (the contract's results), ``predictions_<split>.csv`` (a row a picture) and, where there is a generator,
-``transfer_<split>.png``.
+``transfer_<split>.png`` and ``attention_<split>.png``.
 """
 
 import io
@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from ifgan.data.averages import read_averages
 from ifgan.data.pairs import FacePairs
-from ifgan.errors import InputError
+from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
+from ifgan.experiments.variants import variant_of
 from ifgan.files import read_json, write_json, write_text
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.training.evaluate import Evaluation, evaluate
-from ifgan.training.run_data import SplitChoice, load_run_data
+from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
 
 
@@ -36,12 +38,11 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
     """Raises InputError when the set's pictures or subjects are not those that the run was split by."""
     run = RunFolder(run_path)
     trained = load_trained(run.best)
-    record = read_json(run.path / "split.json")
-    choice = SplitChoice(**record["choice"])
-    run_data = load_run_data(data, choice, seed=trained.config.seed)
-    if split != "train" and run_data.record["subjects"][split] != record["subjects"][split]:
-        raise InputError(f"{data}: its {split} subjects are not those of {run_path}; give the set it was trained on")
-    return TrainedRun(run, trained, choice.fold or 0, run_data.pairs(split, trained.config))
+    record, averages = read_json(run.path / "split.json"), read_averages(run.path / "average_faces")
+    run_data = recorded_run_data(data, record, averages, seed=trained.config.seed)
+    return TrainedRun(
+        run, trained, record["choice"]["fold"] or 0, run_data.pairs(split, trained.config, augmented=False)
+    )
 
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
@@ -52,12 +53,15 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     run, trained, pairs = opened.run, opened.trained, opened.pairs
     evaluation = evaluate(trained.system, pairs)
     table = _predictions(pairs, evaluation)
-    outcome = RunOutcome(trained.config.method, opened.fold, trained.labels, evaluation, tuple(table["subject"]))
+    outcome = RunOutcome(variant_of(trained.config), opened.fold, trained.labels, evaluation, tuple(table["subject"]))
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     write_text(run.path / f"predictions_{split}.csv", text.getvalue())
-    if trained.system.generator is not None:
-        transfer_figure(trained.system.generator, pairs, run.path / f"transfer_{split}.png")
+    generator = trained.system.generator
+    if generator is not None:
+        transfer_figure(generator, pairs, run.path / f"transfer_{split}.png")
+    if generator is not None and "decoder" in generator.attention:
+        attention_figure(generator, pairs, run.path / f"attention_{split}.png")
     write_json(run.path / f"evaluation_{split}.json", results([outcome]))
     return outcome
 

@@ -5,7 +5,7 @@ matplotlib, which writes a font cache into HOME when it is imported, is imported
 import base64
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 FORMATS = ("png", "pdf", "svg")
 
 
-def new_figure(width_inches: float, height_inches: float, layout: str | None = "constrained") -> "Figure":
+def new_figure(
+    width_inches: float, height_inches: float, layout: Literal["constrained"] | None = "constrained"
+) -> "Figure":
     """An empty figure."""
     from matplotlib.figure import Figure
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ifgan import metrics
+from ifgan.experiments.comparison import right
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {"baseline": "#8a8a8a", "ifgan-noattention": "#d08a2f", "ifgan": "#2f6fb0"}
+_MORE_COLOURS = ("#4f9d69", "#8a5fb0", "#b0486a", "#6f7f2a", "#3aa0a0", "#a0522d")
 
 
 def confusion_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
@@ -40,14 +42,15 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
     figure = new_figure(12.5, 3.4)
     accuracy, softmax, l1 = figure.subplots(1, 3)
     named: set[str] = set()
+    colours = _colours([record.method for record in records])
     for record in records:
-        method, lines = record.config.method, record.run.metrics()
+        method, lines = record.method, record.run.metrics()
         epochs = [line["epoch"] for line in lines]
-        style = {"color": _COLOURS[method], "label": None if method in named else method, "linewidth": 1.3}
+        style = {"color": colours[method], "label": None if method in named else method, "linewidth": 1.3}
         accuracy.plot(epochs, [line["validation"]["accuracy"] for line in lines], **style)
-        passes = 1 if method == "baseline" else 2  # Eq. 4 sums over the real and the fake pair
+        passes = 1 if record.config.method == "baseline" else 2  # Eq. 4 sums over the real and the fake pair
         softmax.plot(epochs, [line["train"]["softmax"] / passes for line in lines], **style)
-        if method != "baseline":
+        if record.config.method != "baseline":
             l1.plot(epochs, [line["validation"]["l1"] for line in lines], **style)
         named.add(method)
     for axis, title in ((accuracy, "validation accuracy"), (softmax, "training: expression loss a pass of E")):
@@ -59,3 +62,36 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
         axis.set_ylim(bottom=0)
     accuracy.legend(frameon=False, fontsize=9)
     return figure
+
+
+def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
+    """Accuracy of every tested person, sorted, a line a method; None where no subjects are known."""
+    shares = {method: sorted(_shares(outcomes)) for method, outcomes in groups.items()}
+    if not any(len(values) > 1 for values in shares.values()):
+        return None
+    figure = new_figure(7, 3.4)
+    axis = figure.subplots()
+    colours = _colours(list(shares))
+    for method, values in shares.items():
+        places = np.linspace(0, 1, len(values))
+        axis.plot(places, values, color=colours[method], label=method, linewidth=1.4, marker=".")
+    axis.set(xlabel="share of people", ylabel="accuracy", ylim=(0, 1.03))
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _shares(outcomes: list[RunOutcome]) -> list[float]:
+    """Of every subject, the share of pictures that were predicted right."""
+    hits: dict[str, list[bool]] = {}
+    for outcome in outcomes:
+        for subject, hit in zip(outcome.subjects, right(outcome), strict=True):
+            if subject:
+                hits.setdefault(subject, []).append(bool(hit))
+    return [float(np.mean(values)) for values in hits.values()]
+
+
+def _colours(methods: list[str]) -> dict[str, str]:
+    """The paper's methods have their own; others take the next ones in their order."""
+    others = [method for method in dict.fromkeys(methods) if method not in _COLOURS]
+    return _COLOURS | {name: _MORE_COLOURS[k % len(_MORE_COLOURS)] for k, name in enumerate(others)}

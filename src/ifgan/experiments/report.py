@@ -15,9 +15,17 @@ from jinja2 import Environment
 from ifgan.config import Config, to_dict
 from ifgan.experiments.outcome import results
 from ifgan.experiments.picture_files import data_uri, rendered
-from ifgan.experiments.plots import confusion_figure, curves_figure
-from ifgan.experiments.run_records import RunRecord, by_method, read_runs
-from ifgan.experiments.tables import Table, comparison_table, comparisons, fold_table, method_table, outcomes_of
+from ifgan.experiments.plots import confusion_figure, curves_figure, subjects_figure
+from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, read_plan, read_runs
+from ifgan.experiments.tables import (
+    Table,
+    comparison_table,
+    comparisons,
+    fold_table,
+    method_table,
+    outcomes_of,
+    run_table,
+)
 from ifgan.files import write_bytes, write_json, write_text
 
 
@@ -55,8 +63,7 @@ class Report:
 def write_report(runs: Path, out: Path, *, title: str = "Identity-free expression recognition") -> Report:
     """Report on every run below ``runs``. Raises InputError when there is none or a record is broken."""
     records = read_runs(runs)
-    found = comparisons(records)
-    tables = [method_table(records)] + ([comparison_table(found)] if found else []) + [fold_table(records)]
+    tables = _tables(records, read_plan(runs))
     pictures = _pictures(records)
     for table in tables:
         name = table.title.lower()
@@ -65,28 +72,75 @@ def write_report(runs: Path, out: Path, *, title: str = "Identity-free expressio
         write_text(out / f"{name}.tex", table.latex())
     for picture in pictures:
         write_bytes(out / f"{picture.title.lower().replace(' ', '_').replace(':', '')}.png", picture.png)
-    outcomes = outcomes_of(records)
-    if outcomes:
-        write_json(out / "results.json", _finite(results(outcomes) | {"comparisons": [c.to_dict() for c in found]}))
+    write_results(records, out)
     write_text(out / "report.html", _page(title, records, tables, pictures))
     return Report(out, tuple(tables))
 
 
+def method_tables(runs: Path) -> str:
+    """Methods, their differences and folds, as text for the terminal; nothing is written."""
+    return "\n".join(table.text() for table in _tables(read_runs(runs), read_plan(runs))[:-1])
+
+
+def write_results(records: list[RunRecord], out: Path) -> None:
+    """The contract's results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several."""
+    groups, found = by_set(records), comparisons(records)
+    for data, on_set in groups.items():
+        if outcomes := outcomes_of(on_set):
+            content = results(outcomes) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
+            write_json((out if len(groups) == 1 else out / data) / "results.json", _finite(content))
+
+
+def _tables(records: list[RunRecord], plan: Plan | None) -> list[Table]:
+    found = comparisons(records)
+    tables = [method_table(records, plan)]
+    tables += [comparison_table(found)] if found else []
+    tables += [fold_table(records)] if len({record.fold for record in records}) > 1 else []
+    return [*tables, run_table(records)]
+
+
 def _pictures(records: list[RunRecord]) -> list[Picture]:
-    groups = {name: outcomes_of(group) for name, group in by_method(records).items()}
-    groups = {name: outcomes for name, outcomes in groups.items() if outcomes}
     pictures = []
-    if groups:
-        note = "Numbers of pictures; shade: share of the true class."
-        pictures.append(Picture("Confusion matrices", rendered(confusion_figure(groups)), note))
-    if any(record.run.metrics() for record in records):
-        pictures.append(Picture("Learning curves", rendered(curves_figure(records)), "One line a run."))
+    for data, on_set in by_set(records).items():
+        groups = {name: found for name, group in by_method(on_set).items() if (found := outcomes_of(group))}
+        where = f" on {data}" if len(by_set(records)) > 1 else ""
+        if groups:
+            note = "Numbers of pictures; shade: share of the true class."
+            pictures.append(Picture(f"Confusion matrices{where}", rendered(confusion_figure(groups)), note))
+        if subjects := subjects_figure(groups):
+            note = "Each person's share of pictures predicted right, people sorted for each method by itself."
+            pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
+        if any(record.run.metrics() for record in on_set):
+            pictures.append(Picture(f"Learning curves{where}", rendered(curves_figure(on_set)), "One line a run."))
+    return pictures + [picture for record in _shown(records) for picture in _drawn(record)]
+
+
+def _shown(records: list[RunRecord]) -> list[RunRecord]:
+    """The first fold of every method on every set: the faces of all folds would be a page of their own."""
+    first: dict[tuple[str, str], RunRecord] = {}
     for record in records:
-        path = record.run.path / "transfer_test.png"
+        first.setdefault((record.data, record.method), record)
+    return list(first.values())
+
+
+def _drawn(record: RunRecord) -> list[Picture]:
+    """What evaluation left in the run folder."""
+    kinds = {
+        "transfer": (
+            "Generated faces",
+            "People whom no network has seen: input, the face that G drew of it, and the average training face.",
+        ),
+        "attention": (
+            "Attention maps",
+            "Where the attention module nearest to the output looks when it draws the point with the cross.",
+        ),
+    }
+    found = []
+    for kind, (title, note) in kinds.items():
+        path = record.run.path / f"{kind}_test.png"
         if path.exists():
-            note = "People whom no network has seen: input, the face that G drew of it, and the average training face."
-            pictures.append(Picture(f"Generated faces: {record.name}", path.read_bytes(), note))
-    return pictures
+            found.append(Picture(f"{title}: {record.name.replace('/', ' ')}", path.read_bytes(), note))
+    return found
 
 
 def _page(title: str, records: list[RunRecord], tables: list[Table], pictures: list[Picture]) -> str:

@@ -1,19 +1,24 @@
 """Run folders as records: tables, figures and the report read runs through here and nowhere else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ifgan.config import METHODS, Config, read_config
+from ifgan.config import Config, read_config
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
+from ifgan.experiments.variants import variant_of, variant_rank, without_variant
 from ifgan.files import read_json
 from ifgan.training.run_folder import RunFolder
+
+PLAN = "crossval.json"  # what a cross-validation was to do
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run folder. ``outcome`` is None until `ifgan evaluate` has seen the run."""
+    """One run folder. ``method``: its variant, and what else sets it apart from the others, such as
+    ``ifgan epochs=30``. ``outcome`` is None until `ifgan evaluate` has seen the run.
+    """
 
     name: str
     run: RunFolder
@@ -21,6 +26,17 @@ class RunRecord:
     split: dict[str, Any]
     environment: dict[str, Any]
     outcome: RunOutcome | None
+    method: str
+
+    @property
+    def data(self) -> str:
+        """The prepared set's name."""
+        return self.split["data"]
+
+    @property
+    def dataset(self) -> str:
+        """The data set's, as in its manifest: ``ckplus``; empty where unknown."""
+        return self.split.get("dataset", "")
 
     @property
     def fold(self) -> int:
@@ -41,28 +57,91 @@ class RunRecord:
 
 
 def read_runs(folder: Path) -> list[RunRecord]:
-    """Every run below ``folder`` (or the run that it is), by method in the paper's order, then by fold.
+    """Every run below ``folder`` (or the run that it is), by set, by method in the paper's order, then by fold.
 
-    Raises InputError when there is none, or a record is broken.
+    Raises InputError when there is none, a record is broken, or the same fold was run twice with the same settings.
     """
     folder = Path(folder)
     paths = sorted(path.parent for path in folder.rglob("config.yaml"))
     if not paths:
         raise InputError(f"{folder}: holds no run folder; expected one with config.yaml, as ifgan train makes")
-    records = [_record(folder, path) for path in paths]
-    return sorted(records, key=lambda record: (METHODS.index(record.config.method), record.fold, record.name))
+    records = _told_apart([_record(folder, path) for path in paths])
+    places: dict[tuple[str, str, int], str] = {}
+    for record in records:
+        place = (record.data, record.method, record.fold)
+        if place in places:
+            raise InputError(f"{folder}: {places[place]} and {record.name} are the same fold with the same settings")
+        places[place] = record.name
+    return sorted(records, key=_place)
+
+
+def _place(record: RunRecord) -> tuple[str, int, str, int, str]:
+    return record.data, variant_rank(variant_of(record.config)), record.method, record.fold, record.name
 
 
 def _record(folder: Path, path: Path) -> RunRecord:
-    run = RunFolder(path)
+    run, config = RunFolder(path), read_config(path / "config.yaml")
     name = str(path.relative_to(folder)) if path != folder else path.name
     split, environment = read_json(path / "split.json"), read_json(path / "environment.json")
-    return RunRecord(name, run, read_config(path / "config.yaml"), split, environment, read_outcome(run))
+    return RunRecord(name, run, config, split, environment, read_outcome(run), variant_of(config))
+
+
+def _told_apart(records: list[RunRecord]) -> list[RunRecord]:
+    """The same, with the settings in the name that differ among runs of one variant on one set."""
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault((record.data, record.method), []).append(record)
+    named = []
+    for (_, variant), group in groups.items():
+        settings = [_settings(record) for record in group]
+        differing = [name for name, value in settings[0].items() if any(other[name] != value for other in settings)]
+        for record, values in zip(group, settings, strict=True):
+            words = [f"{name}={values[name]}" for name in differing]
+            method = " ".join([variant, *words])
+            outcome = None if record.outcome is None else replace(record.outcome, method=method)
+            named.append(replace(record, method=method, outcome=outcome))
+    return named
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    """Whatever makes two runs of a variant two methods: settings, how folds were dealt, additional training data."""
+    split = record.split
+    told = {name: split["choice"].get(name) for name in ("rule", "folds", "file")}
+    return without_variant(record.config) | told | {name: split.get(name) for name in ("extra", "averages_from")}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a cross-validation was to do: every method on every set, in so many folds."""
+
+    sets: tuple[str, ...]
+    methods: tuple[str, ...]
+    folds: int
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """The plan of a cross-validation's folder, or None. Raises InputError for a broken one."""
+    path = Path(folder) / PLAN
+    if not path.exists():
+        return None
+    content = read_json(path)
+    try:
+        return Plan(tuple(content["sets"]), tuple(content["methods"]), int(content["folds"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected sets, methods and folds") from error
 
 
 def by_method(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
     """Records grouped by method, in their order."""
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
-        groups.setdefault(record.config.method, []).append(record)
+        groups.setdefault(record.method, []).append(record)
+    return groups
+
+
+def by_set(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
+    """Records grouped by the prepared set that they were tested on, in their order."""
+    groups: dict[str, list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(record.data, []).append(record)
     return groups

@@ -10,14 +10,15 @@ import numpy as np
 from ifgan import metrics
 from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion
-from ifgan.experiments.run_records import RunRecord, by_method
+from ifgan.experiments.published import published_accuracy
+from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set
 
 DASH = "—"
-_HEADER = (
-    "method",
+_MEASURES = (
     "folds",
     "pictures",
     "accuracy",
+    "pooled",
     "95 % interval",
     "macro F1",
     "calibration error",
@@ -57,35 +58,58 @@ class Table:
         return f"% {self.title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n" + (f"% {self.note}\n" if self.note else "")
 
 
-def method_table(records: list[RunRecord]) -> Table:
-    """A row a method: mean and standard deviation over folds, pooled measures, what it cost."""
-    rows = tuple(_method_row(name, group) for name, group in by_method(records).items())
+def method_table(records: list[RunRecord], plan: Plan | None = None) -> Table:
+    """A row a set and method: mean and standard deviation over folds, pooled measures, what it cost, and the paper's
+    figure where it has one. What the plan names and nobody ran is a row of dashes.
+    """
+    folds = 0 if plan is None else plan.folds
+    rows = []
+    for data, on_set in by_set(records).items():
+        groups = by_method(on_set)
+        missing = [name for name in (plan.methods if plan else ()) if name not in groups]
+        rows += [(data, name, *_measures(group, folds), _paper(group[0])) for name, group in groups.items()]
+        rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
+    rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
     note = (
-        "accuracy: mean over folds ± standard deviation, of pictures of people never seen; interval: bootstrap over "
-        "subjects; L1: generated against average face, in units of [-1, 1]; epochs chosen on validation."
+        "accuracy: mean over folds ± standard deviation, of pictures of people never seen; pooled: of all folds' "
+        "pictures together, with the bootstrap interval over subjects; L1: generated against average face, in units of "
+        "[-1, 1]; epochs chosen on validation"
     )
-    return Table("Methods", _HEADER, rows, note)
+    if all(row[-1] == DASH for row in rows):  # none of the sets is in the paper
+        return Table("Methods", ("data", "method", *_MEASURES), tuple(row[:-1] for row in rows), note + ".")
+    note += "; paper: as published, on the authors' own folds."
+    return Table("Methods", ("data", "method", *_MEASURES, "paper"), tuple(rows), note)
 
 
-def _method_row(name: str, group: list[RunRecord]) -> tuple[str, ...]:
-    outcomes = outcomes_of(group)
+def _untouched(records: list[RunRecord], plan: Plan | None) -> list[str]:
+    return [] if plan is None else [name for name in plan.sets if name not in by_set(records)]
+
+
+def _paper(record: RunRecord) -> str:
+    value = published_accuracy(record.dataset, record.method)
+    return DASH if value is None else f"{value:.4f}"
+
+
+def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
+    outcomes, of = outcomes_of(group), max(len(group), 1 if group[0].split["choice"]["fold"] is None else folds)
     trained = " ".join(sorted({str(record.config.epochs) for record in group}))
     minutes = f"{np.mean([record.minutes for record in group]):.1f}"
     if not outcomes:
-        return (name, f"0 of {len(group)}", *(DASH,) * 6, trained, minutes)
+        return (f"0 of {of}", *(DASH,) * 7, trained, minutes)
     accuracies = [metrics.accuracy(outcome.evaluation.confusion) for outcome in outcomes]
     spread = f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else ""
     low, high = accuracy_interval(outcomes)
     l1 = [outcome.evaluation.l1 for outcome in outcomes if outcome.evaluation.l1 is not None]
     probabilities = np.concatenate([outcome.evaluation.probabilities for outcome in outcomes])
     true = np.concatenate([outcome.evaluation.true for outcome in outcomes])
+    confusion = pooled_confusion(outcomes)
     return (
-        name,
-        f"{len(outcomes)} of {len(group)}" if len(outcomes) < len(group) else str(len(group)),
+        f"{len(outcomes)} of {of}" if len(outcomes) < of else str(of),
         str(len(true)),
         f"{np.mean(accuracies):.3f}{spread}",
+        f"{metrics.accuracy(confusion):.3f}",
         f"{low:.3f} to {high:.3f}",
-        f"{metrics.macro_f1(pooled_confusion(outcomes)):.3f}",
+        f"{metrics.macro_f1(confusion):.3f}",
         f"{metrics.expected_calibration_error(probabilities, true):.3f}",
         f"{np.mean(l1):.4f}" if l1 else DASH,
         trained,
@@ -93,38 +117,62 @@ def _method_row(name: str, group: list[RunRecord]) -> tuple[str, ...]:
     )
 
 
-def comparisons(records: list[RunRecord]) -> list[Comparison]:
-    """Every method against every one before it, where they share folds."""
+def comparisons(records: list[RunRecord]) -> dict[str, list[Comparison]]:
+    """Per set, every method against every one before it, where they share folds."""
+    return {data: found for data, on_set in by_set(records).items() if (found := _comparisons(on_set))}
+
+
+def _comparisons(records: list[RunRecord]) -> list[Comparison]:
     groups = list(by_method(records).values())
     pairs = [(outcomes_of(b), outcomes_of(a)) for k, b in enumerate(groups) for a in groups[:k]]
     found = [compare(ours, theirs) for ours, theirs in pairs if ours and theirs]
     return [comparison for comparison in found if comparison is not None]
 
 
-def comparison_table(found: list[Comparison]) -> Table:
-    """A row a pair of methods."""
-    header = ("method", "against", "subjects", "difference of accuracy", "95 % interval", "p")
+def comparison_table(found: dict[str, list[Comparison]]) -> Table:
+    """A row a set and pair of methods."""
+    header = ("data", "method", "against", "subjects", "difference of accuracy", "95 % interval", "p")
     rows = tuple(
-        (c.method, c.against, str(c.subjects), f"{c.difference:+.3f}", f"{c.low:+.3f} to {c.high:+.3f}", _p(c.p_value))
-        for c in found
-    )
+        (data, c.method, c.against, str(c.subjects), f"{c.difference:+.3f}", f"{c.low:+.3f} to {c.high:+.3f}",
+         _p(c.p_value))
+        for data, group in found.items()
+        for c in group
+    )  # fmt: skip
     note = "same people and folds; interval: bootstrap over subjects; p: paired permutation test over subjects."
     return Table("Differences", header, rows, note)
 
 
 def fold_table(records: list[RunRecord]) -> Table:
+    """Accuracy: a row a set and fold, a column a method; a dash where a method wasn't run or evaluated."""
+    methods = list(by_method(records))
+    places = sorted({(record.data, record.fold) for record in records})
+    found = {(record.data, record.fold, record.method): record for record in records}
+    rows = [
+        (data, str(fold), *(_accuracy(found.get((data, fold, method))) for method in methods)) for data, fold in places
+    ]
+    return Table("Folds", ("data", "fold", *methods), tuple(rows), "accuracy on the fold's test pictures.")
+
+
+def run_table(records: list[RunRecord]) -> Table:
     """A row a run."""
     rows = tuple(
         (
             record.name,
-            record.config.method,
+            record.method,
             str(record.fold),
             str(record.best_epoch or DASH),
-            f"{metrics.accuracy(record.outcome.evaluation.confusion):.3f}" if record.outcome else DASH,
+            _accuracy(record),
+            f"{record.minutes:.1f}",
         )
         for record in records
     )
-    return Table("Runs", ("run", "method", "fold", "epoch chosen", "accuracy"), rows)
+    return Table("Runs", ("run", "method", "fold", "epoch chosen", "accuracy", "minutes"), rows)
+
+
+def _accuracy(record: RunRecord | None) -> str:
+    if record is None or record.outcome is None:
+        return DASH
+    return f"{metrics.accuracy(record.outcome.evaluation.confusion):.3f}"
 
 
 def outcomes_of(records: list[RunRecord]) -> list[RunOutcome]:

@@ -6,7 +6,7 @@ caller can use another one and gradients flow through it to G.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import timm
 import torch
@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ifgan.errors import InputError
+from ifgan.models.packaged_weights import packaged_state
 
 ClassifierInput = Literal["pair", "generated"]
 PairStem = Literal["repeat", "first"]
@@ -25,11 +26,15 @@ class Classifier(nn.Module):
 
     Args:
         pictures: 1 or 2, i.e. 3 or 6 input channels.
-        pretrained: "imagenet" for timm's weights from the hub or its cache, "none", or a .safetensors/.pth file of
-            the backbone's state. Raises InputError when they can't be had.
+        pretrained: "imagenet" for timm's weights from the hub or its cache, "packaged" for those inside a package
+            (packaged_weights.py), "none", or a .safetensors/.pth file of the backbone's state. Raises InputError when
+            they can't be had.
         pair_stem: how ImageNet's three-channel stem becomes six: "repeat" halves and repeats it (timm's rule, the two
             pictures weigh the same); "first" starts from the single-picture network, the second half at zero.
     """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -44,7 +49,7 @@ class Classifier(nn.Module):
         self.backbone = _backbone(backbone, 3 * pictures, pretrained)
         if pictures == 2 and pair_stem == "first":
             _keep_first_picture(self.backbone)
-        self.head = nn.Linear(self.backbone.num_features, classes)
+        self.head = nn.Linear(cast(int, self.backbone.num_features), classes)
         nn.init.normal_(self.head.weight, 0.0, 0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN * pictures).view(1, -1, 1, 1))
@@ -60,11 +65,13 @@ class Classifier(nn.Module):
 
 def _backbone(name: str, channels: int, pretrained: str) -> nn.Module:
     """timm backbone without a head: (B, channels, S, S) -> (B, F)."""
-    options: dict[str, object] = {"pretrained": pretrained != "none"}
-    if pretrained not in ("imagenet", "none"):
+    options: dict[str, Any] = {"pretrained": pretrained != "none"}
+    if pretrained == "packaged":
+        options["pretrained_cfg_overlay"] = {"state_dict": packaged_state(name)}
+    elif pretrained not in ("imagenet", "none"):
         path = Path(pretrained)
         if not path.is_file():
-            raise InputError(f"{path}: no such weights file; expected 'imagenet', 'none' or a file")
+            raise InputError(f"{path}: no such weights file; expected 'imagenet', 'packaged', 'none' or a file")
         options["pretrained_cfg_overlay"] = {"state_dict": _read_state(path)}
     try:
         return timm.create_model(name, in_chans=channels, num_classes=0, **options)

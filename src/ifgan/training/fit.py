@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch.utils.data import DataLoader
 
@@ -72,7 +73,10 @@ def make_accelerator(config: Config) -> Accelerator:
     """Device, processes and precision. Raises InputError for what several processes can't do."""
     # Buffers stay each process's own: broadcasting them would change them between D's two passes of one step.
     ddp = DistributedDataParallelKwargs(broadcast_buffers=False)
-    accelerator = Accelerator(mixed_precision="bf16" if _bf16(config) else "no", kwargs_handlers=[ddp])
+    precision = "bf16" if _bf16(config) else "no"
+    if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
+        AcceleratorState._reset_state()  # one process may train several runs; Accelerate thinks of one precision
+    accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
     if config.island_reduction == "sum" and accelerator.num_processes > 1:
         raise InputError("island_reduction sum: gradients are averaged over processes; use one process, or mean")
     return accelerator

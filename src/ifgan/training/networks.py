@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -52,17 +53,16 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
     discriminator = build_discriminator(config)
     if config.save_memory:
         system.classifier.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
-    centers = Centers(
-        classes, system.classifier.backbone.num_features, rate=config.center_rate, alpha=config.island_alpha
-    ).to(accelerator.device)
+    features = system.classifier.head.in_features
+    centers = Centers(classes, features, rate=config.center_rate, alpha=config.island_alpha).to(accelerator.device)
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
-    ready: dict[str, nn.Module | None] = {}
+    ready: dict[str, Any] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
     parts = {"classifier": system.classifier, "generator": system.generator, "discriminator": discriminator}
     for name, module in parts.items():
         ready[name] = None
         if module is not None:
-            module.to(accelerator.device, memory_format=layout)
+            module.to(device=accelerator.device, memory_format=layout)  # type: ignore[call-overload]
             optimizers[name] = _adam(config, name, module)
             ready[name] = accelerator.prepare_model(module)
     return Networks(system, discriminator, centers, optimizers=optimizers, **ready)

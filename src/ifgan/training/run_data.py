@@ -2,34 +2,41 @@
 Paper §4.1 (folds), §4.3 (averages, additional training data).
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from ifgan.config import Config
 from ifgan.data.averages import average_located_faces
-from ifgan.data.folds import Fold, folds_of, split_samples
+from ifgan.data.folds import Fold, folds_of, read_folds, split_samples
+from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
-from ifgan.data.sample import read_manifest
+from ifgan.data.readers.base import some_of
+from ifgan.data.sample import Sample, read_manifest
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import InputError
 from ifgan.labels import in_order
+
+Parts = dict[str, list[LocatedSample]]
+WhatOfLeaks = Literal["stop", "drop"]
 
 
 @dataclass(frozen=True)
 class RunData:
     """A run's pictures by split, its labels in the canonical order, and (256, 256, 3) uint8 averages by label."""
 
-    parts: dict[str, list[LocatedSample]]
+    parts: Parts
     labels: tuple[str, ...]
     averages: dict[str, np.ndarray]
     record: dict[str, Any] = field(default_factory=dict)
 
-    def pairs(self, split: str, config: Config) -> FacePairs:
-        """The pairs of one split; only training pairs are augmented."""
-        policy = AugmentationPolicy.from_config(config) if split == "train" else None
+    def pairs(self, split: str, config: Config, *, augmented: bool | None = None) -> FacePairs:
+        """The pairs of one split; only training pairs are augmented, unless ``augmented`` says otherwise."""
+        augmented = split == "train" if augmented is None else augmented
+        policy = AugmentationPolicy.from_config(config) if augmented else None
         samples = self.parts[split]
         return FacePairs(samples, self.labels, self.averages, config.image_size, policy=policy, seed=config.seed)
 
@@ -41,46 +48,151 @@ class RunData:
             counts = ", ".join(f"{name} {expressions.count(name)}" for name in self.labels)
             people = len({item.sample.subject for item in located})
             lines.append(f"{split}: {len(located)} pictures of {people} subjects ({counts})")
-        return "\n".join(lines)
+        return "\n".join(lines + [f"left out: {sentence}" for sentence in self.record.get("left_out", [])])
 
 
 @dataclass(frozen=True)
 class SplitChoice:
-    """How a set is split: fold number ``fold`` of ``folds`` dealt by ``rule``; None: the set's official split."""
+    """How a set is split: fold number ``fold`` of ``folds`` dealt by ``rule``, or of those in the file ``file``;
+    ``fold`` None: the set's official split, or fold 0 where it has none.
+    """
 
     fold: int | None = None
     rule: str = "step"
     folds: int = 10
+    file: Path | None = None
 
 
-def load_run_data(folder: Path, choice: SplitChoice, *, extra: tuple[Path, ...] = (), seed: int = 0) -> RunData:
+def load_run_data(
+    folder: Path,
+    choice: SplitChoice,
+    *,
+    extra: tuple[Path, ...] = (),
+    averages_from: tuple[Path, ...] = (),
+    leaks: WhatOfLeaks = "stop",
+    seed: int = 0,
+) -> RunData:
     """Read a prepared set and split it. Pictures of ``extra`` sets join the training part, never another.
 
-    Raises InputError when the set has neither subjects nor an official split, or the fold number is out of range.
+    ``averages_from``: average faces come from these sets and not from the training part, as the paper's for RAF-DB.
+    Whoever validates or is tested is left out of both, known by data set and subject id. ``leaks``: what becomes of a
+    training picture that is held out too, or nearly (`ifgan.data.leaks`): the run stops, or the picture is dropped.
+
+    Raises InputError when the set has neither subjects nor an official split, the fold number is out of range, an
+    expression has no average face, and for leaks.
     """
     samples = read_manifest(folder)
     fold = _fold(folder, samples, choice)
-    split = split_samples(samples, fold, seed=seed)
-    parts = {name: [LocatedSample(folder, sample) for sample in part] for name, part in split.items()}
+    parts = _located(folder, split_samples(samples, fold, seed=seed))
     labels = in_order({sample.expression for sample in samples})
-    for other in extra:
-        parts["train"] += [LocatedSample(other, s) for s in read_manifest(other) if s.expression in labels]
-    averages = average_located_faces((item.folder, item.sample) for item in parts["train"])
-    record = {
-        "data": folder.name,
-        "extra": [other.name for other in extra],
-        "choice": asdict(choice),
-        "pictures": {name: len(part) for name, part in parts.items()},
-        "subjects": {name: sorted({item.sample.subject for item in part}) for name, part in parts.items()},
-    }
+    joined, strangers = _joined(extra, labels, parts)
+    parts["train"] += joined
+    parts["train"], dropped = _without_leaks(parts, leaks)
+    averages, more_strangers = _averages(averages_from, labels, parts)
+    left_out = strangers + dropped + more_strangers
+    return RunData(parts, labels, averages, _record(folder, choice, fold, extra, averages_from, parts, left_out))
+
+
+def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, np.ndarray], *, seed: int) -> RunData:
+    """The set's own pictures of a run again, from what it recorded of its split; pictures of other sets, which only
+    train, are not needed. Raises InputError when they are not the run's.
+    """
+    samples = read_manifest(folder)
+    fold = None if record["fold"] is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
+    parts = _located(folder, split_samples(samples, fold, seed=seed))
+    labels = in_order({sample.expression for sample in samples})
+    found = {split: sorted({item.sample.subject for item in part}) for split, part in parts.items()}
+    for split in ("validation", "test"):
+        if found[split] != record["subjects"][split] or len(parts[split]) != record["pictures"][split]:
+            raise InputError(f"{folder}: its {split} subjects are not the run's; give the set it was trained on")
     return RunData(parts, labels, averages, record)
 
 
-def _fold(folder: Path, samples: list, choice: SplitChoice) -> Fold | None:
-    if choice.fold is None and all(sample.split for sample in samples):
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fold(folder: Path, samples: list[Sample], choice: SplitChoice) -> Fold | None:
+    if choice.fold is None and choice.file is None and all(sample.split for sample in samples):
         return None
-    folds = folds_of(samples, choice.rule, choice.folds)
+    if choice.file is not None:
+        folds = read_folds(choice.file, {sample.subject for sample in samples})
+    else:
+        folds = folds_of(samples, choice.rule, choice.folds)
     index = choice.fold or 0
     if not 0 <= index < len(folds):
         raise InputError(f"{folder}: fold {index} of {len(folds)}; expected 0 to {len(folds) - 1}")
     return folds[index]
+
+
+def _located(folder: Path, split: dict[str, list[Sample]]) -> Parts:
+    return {name: [LocatedSample(folder, sample) for sample in part] for name, part in split.items()}
+
+
+def _joined(folders: Iterable[Path], labels: tuple[str, ...], parts: Parts) -> tuple[list[LocatedSample], list[str]]:
+    """Pictures of other sets that show one of ``labels``, without people who are held out; who was left out."""
+    held_out = {
+        (item.sample.dataset, item.sample.subject)
+        for split in ("validation", "test")
+        for item in parts[split]
+        if item.sample.subject
+    }
+    found = [LocatedSample(folder, s) for folder in folders for s in read_manifest(folder) if s.expression in labels]
+    kept = [item for item in found if (item.sample.dataset, item.sample.subject) not in held_out]
+    gone = len(found) - len(kept)
+    return kept, [f"{gone} pictures of other sets that show people who are held out"] if gone else []
+
+
+def _without_leaks(parts: Parts, what: WhatOfLeaks) -> tuple[list[LocatedSample], list[str]]:
+    """The training part without pictures that are held out too. Raises InputError when they are to stop the run."""
+    train, held_out = parts["train"], [*parts["validation"], *parts["test"]]
+    found = leaks_between([item.path for item in train], [item.path for item in held_out])
+    if not found:
+        return train, []
+    cases = some_of((_said(leak, train, held_out) for leak in found), 3)
+    if what == "stop":
+        raise InputError(f"training pictures are held out too ({len(found)}): {cases}; --leaks drop leaves them out")
+    gone = {leak.training for leak in found}
+    kept = [item for index, item in enumerate(train) if index not in gone]
+    return kept, [f"{len(gone)} training pictures that are held out too: {cases}"]
+
+
+def _said(leak: Leak, train: list[LocatedSample], held_out: list[LocatedSample]) -> str:
+    one, other = train[leak.training].sample.image, held_out[leak.held_out].sample.image
+    return f"{one} {'=' if leak.exact else '~'} {other}"
+
+
+def _averages(
+    folders: tuple[Path, ...], labels: tuple[str, ...], parts: Parts
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    if not folders:
+        return average_located_faces((item.folder, item.sample) for item in parts["train"]), []
+    shown, strangers = _joined(folders, labels, parts)
+    averages = average_located_faces((item.folder, item.sample) for item in shown)
+    if missing := [name for name in labels if name not in averages]:
+        raise InputError(f"average faces: none of {some_of(map(str, folders))} shows {missing[0]}")
+    return averages, strangers
+
+
+def _record(  # noqa: PLR0917
+    folder: Path,
+    choice: SplitChoice,
+    fold: Fold | None,
+    extra: tuple[Path, ...],
+    averages_from: tuple[Path, ...],
+    parts: Parts,
+    left_out: list[str],
+) -> dict[str, Any]:
+    """What a run folder keeps of its split."""
+    file = None if choice.file is None else choice.file.name
+    return {
+        "data": folder.name,
+        "dataset": parts["test"][0].sample.dataset if parts["test"] else "",
+        "extra": [other.name for other in extra],
+        "averages_from": [other.name for other in averages_from],
+        "choice": asdict(choice) | {"file": file, "fold": None if fold is None else fold.index},
+        "fold": None if fold is None else asdict(fold),
+        "pictures": {name: len(part) for name, part in parts.items()},
+        "subjects": {name: sorted({item.sample.subject for item in part}) for name, part in parts.items()},
+        "left_out": left_out,
+    }

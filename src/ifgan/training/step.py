@@ -59,6 +59,7 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
     """
     if fake is None:
         return *nets.classifier(batch.image), 1
+    fake = fake if config.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
     real_pair, fake_pair = (
         pictures_for_classifier(*blanked(batch.image, face, config), config.classifier_input)
         for face in (batch.average, fake)

@@ -7,14 +7,22 @@ from typing import Any
 
 from ifgan.data.readers.base import Reading
 from ifgan.data.readers.bu3dfe import read_bu3dfe
+from ifgan.data.readers.ckplus import read_ckplus
 from ifgan.data.readers.fer2013 import read_fer2013
 from ifgan.data.readers.folder import read_folder
+from ifgan.data.readers.jaffe import read_jaffe
+from ifgan.data.readers.mmi import read_mmi
+from ifgan.data.readers.rafdb import read_rafdb
 from ifgan.errors import InputError
 
 READERS: dict[str, Callable[..., Reading]] = {
     "bu3dfe": read_bu3dfe,
+    "ckplus": read_ckplus,
     "fer2013": read_fer2013,
     "folder": read_folder,
+    "jaffe": read_jaffe,
+    "mmi": read_mmi,
+    "rafdb": read_rafdb,
 }
 
 
@@ -29,7 +37,7 @@ def read(set_name: str, root: Path, **options: Any) -> Reading:
     unknown = given.keys() - reader_options(set_name).keys()
     if unknown:
         owners = [name for name in READERS if min(unknown) in reader_options(name)]
-        belongs = f"; it belongs to {' and '.join(owners)}" if owners else ""
+        belongs = f"; it belongs to {', '.join(owners)}" if owners else ""
         raise InputError(f"{min(unknown)}: the set {set_name} has no such option{belongs}")
     return READERS[set_name](Path(root), **given)
 

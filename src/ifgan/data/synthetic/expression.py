@@ -128,8 +128,9 @@ def parse_row(row: str, rng: np.random.Generator) -> list[tuple[str, int, str]]:
         alternatives = choices.split("|")
         shares = 0.5 ** np.arange(len(alternatives))
         choice = rng.choice(alternatives, p=shares / shares.sum())
-        side, unit, letters = re.fullmatch(r"([LR]?)(\d+)([A-E]*)", choice).groups()
-        units.append((side, int(unit), letters))
+        match = re.fullmatch(r"([LR]?)(\d+)([A-E]*)", choice)
+        assert match is not None, choice  # rows are constants of this module
+        units.append((match[1], int(match[2]), match[3]))
     return units
 
 

@@ -195,7 +195,7 @@ def _poses(subject: str, seed: int) -> list[tuple[int, Pose]]:
 
 
 def _row(image: str, identity: Identity, level: int, pose: Pose, scene: Scene, *, seed: int) -> dict[str, Any]:
-    def rounded(values: dict) -> str:
+    def rounded(values: dict | list) -> str:
         return json.dumps(values, separators=(",", ":"))
 
     return {

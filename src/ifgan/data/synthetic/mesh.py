@@ -82,7 +82,10 @@ def load_head() -> Head:
 
 def _read_obj(text: str) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Vertices (N, 3), texture coordinates (M, 2), group -> quads (Q, 4, 2) of (vertex, texture) indices from 0."""
-    vertices, uvs, quads, group = [], [], {}, ""
+    vertices: list[list[float]] = []
+    uvs: list[list[float]] = []
+    quads: dict[str, list] = {}
+    group = ""
     for line in text.splitlines():
         kind, *words = line.split() or [""]
         if kind == "v":

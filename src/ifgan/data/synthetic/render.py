@@ -72,7 +72,7 @@ def render(
     smooth = _interpolate(np.concatenate([normals, toward_camera], axis=1), corners[mirror], weights[mirror])
     shine[mirror] = _highlight(smooth[:, :3], smooth[:, 3:], surface.gloss[corners[mirror, 0]], light)
     image = background.reshape(-1, 3).copy()
-    image[pixels] = colour + shine[:, None] * np.float32(light.key)
+    image[pixels] = colour + shine[:, None] * np.asarray(light.key, np.float32)
     return _finish(image.reshape(SIDE_PX, SIDE_PX, 3))
 
 

@@ -35,14 +35,16 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     middle = (SIZE_PX / 2 + rng.normal(0, 4), SIZE_PX * 0.41 + rng.normal(0, 4))
     wall = rng.uniform(0.03, 0.7) * np.clip(rng.normal(1, 0.15, 3), 0.5, 1.4)
     return Scene(
-        *(float(angle) for angle in (yaw, pitch, roll)),
+        yaw_deg=float(yaw),
+        pitch_deg=float(pitch),
+        roll_deg=float(roll),
         gaze=(float(gaze[0]), float(gaze[1])),
         blink=float(blink),
         eye_distance_px=float(rng.uniform(77, 88)),
         distance_dm=float(rng.uniform(6, 14)),
         eyes_xy_px=(float(middle[0]), float(middle[1])),
         light=_draw_light(rng),
-        background=tuple(tuple(colour.tolist()) for colour in (wall, wall * rng.uniform(0.4, 1.1))),
+        background=(tuple(wall.tolist()), tuple((wall * rng.uniform(0.4, 1.1)).tolist())),
     )
 
 

@@ -7,6 +7,7 @@ seen from the front, and the teeth. The vertices' colours are multiplied by it.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
 from ifgan.data.synthetic.render import GAMMA
@@ -39,7 +40,7 @@ class Paint:
     hairline: float
 
 
-def linear(srgb: np.ndarray | tuple) -> np.ndarray:
+def linear(srgb: ArrayLike) -> np.ndarray:
     """sRGB codes 0..255 -> linear RGB 0..1."""
     return (np.asarray(srgb, float) / 255) ** GAMMA
 

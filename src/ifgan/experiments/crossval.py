@@ -1,0 +1,127 @@
+"""Cross-validation: every fold of every method on every set, each in a run folder of its own. Paper §4.1, §4.4.
+
+``RUNS/<set>/folds.json`` are the folds, ``RUNS/<set>/<method>/fold-<k>`` the runs, ``RUNS/<set>/results.json`` the
+contract's results (DESIGN §3), ``RUNS/crossval.json`` what was asked for, so that a table can show what is missing.
+Launched again, finished folds are kept and the others go on where they stopped.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ifgan.config import Config
+from ifgan.data.folds import Fold, folds_of, read_folds, write_folds
+from ifgan.data.sample import Sample, read_manifest
+from ifgan.errors import InputError
+from ifgan.experiments.jobs import Engine, Job, JobEnd, do_locally, do_on_ray
+from ifgan.experiments.report import write_results
+from ifgan.experiments.run_records import PLAN, read_runs
+from ifgan.experiments.variants import with_variant
+from ifgan.files import write_json
+from ifgan.training.run_data import SplitChoice, WhatOfLeaks
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is compared on what. ``file``: folds from a file instead of the ``rule``; sets with an official split and
+    no ``file`` are run on that split. ``only``: some folds' numbers, or all. ``extra`` sets join every other set.
+    """
+
+    data: tuple[Path, ...]
+    methods: tuple[str, ...]
+    rule: str = "step"
+    folds: int = 10
+    file: Path | None = None
+    only: tuple[int, ...] | None = None
+    extra: tuple[Path, ...] = ()
+    averages_from: tuple[Path, ...] = ()
+    leaks: WhatOfLeaks = "stop"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Who does the jobs, and with which share of a host each (only ``ray`` does several at once)."""
+
+    engine: Engine = "local"
+    cpus: float = 1.0
+    gpus: float = 0.0
+    threads: int | None = None
+
+
+def crossval(
+    protocol: Protocol, config: Config, runs: Path, command: list[str], resources: Resources | None = None
+) -> Iterator[JobEnd]:
+    """Do what is not done yet; yields each job's end, then writes the results. Raises InputError before any job."""
+    resources = resources or Resources()
+    jobs = [replace(job, threads=resources.threads) for job in jobs_of(protocol, config, Path(runs), command)]
+    _write_plan(protocol, Path(runs), command)
+    if resources.engine == "ray":
+        yield from do_on_ray(jobs, cpus=resources.cpus, gpus=resources.gpus)
+    else:
+        yield from do_locally(jobs)
+    write_results(read_runs(Path(runs)), Path(runs))
+
+
+def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) -> list[Job]:
+    """All jobs, finished ones too; fold by fold, so that what is finished of a broken-off comparison is comparable.
+
+    Writes each set's folds.json. Raises InputError for an unknown method, sets of the same name, folds that can't be
+    made or aren't those of an earlier launch.
+    """
+    names = [path.resolve().name for path in protocol.data]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"--data: two sets are called {min(repeated)!r}; rename one folder")
+    jobs = []
+    for data in (path.resolve() for path in protocol.data):
+        for choice in _choices(data, protocol, runs / data.name):
+            for method in protocol.methods:
+                fold = "split" if choice.fold is None else f"fold-{choice.fold}"
+                jobs.append(
+                    Job(
+                        name=f"{data.name}/{method}/{fold}",
+                        out=(runs / data.name / method / fold).resolve(),
+                        data=data,
+                        choice=choice,
+                        config=with_variant(config, method),
+                        extra=tuple(other.resolve() for other in protocol.extra if other.resolve() != data),
+                        averages_from=tuple(other.resolve() for other in protocol.averages_from),
+                        leaks=protocol.leaks,
+                        command=tuple(command),
+                    )
+                )
+    return jobs
+
+
+def _choices(data: Path, protocol: Protocol, home: Path) -> list[SplitChoice]:
+    """One choice a fold, or the official split."""
+    samples = read_manifest(data)
+    if protocol.file is None and all(sample.split for sample in samples):
+        return [SplitChoice()]
+    folds = _folds(samples, protocol)
+    _keep_folds(home / "folds.json", folds, protocol, samples[0].dataset)
+    numbers = range(len(folds)) if protocol.only is None else protocol.only
+    if unknown := [number for number in numbers if number not in range(len(folds))]:
+        raise InputError(f"{data}: fold {unknown[0]} of {len(folds)}; expected 0 to {len(folds) - 1}")
+    file = None if protocol.file is None else protocol.file.resolve()
+    return [SplitChoice(number, protocol.rule, protocol.folds, file) for number in numbers]
+
+
+def _folds(samples: list[Sample], protocol: Protocol) -> list[Fold]:
+    if protocol.file is not None:
+        return read_folds(protocol.file, {sample.subject for sample in samples})
+    return folds_of(samples, protocol.rule, protocol.folds)
+
+
+def _keep_folds(path: Path, folds: list[Fold], protocol: Protocol, dataset: str) -> None:
+    """Write the folds, or compare with those of an earlier launch."""
+    if path.exists():
+        if read_folds(path) != folds:
+            raise InputError(f"{path}: holds other folds than those asked for; choose a new folder for the runs")
+        return
+    write_folds(path, folds, "file" if protocol.file else protocol.rule, dataset)
+
+
+def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
+    sets = [path.resolve().name for path in protocol.data]
+    plan = {"command": command, "sets": sets, "methods": list(protocol.methods), "folds": protocol.folds}
+    write_json(runs / PLAN, plan)

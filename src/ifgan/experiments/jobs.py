@@ -1,0 +1,126 @@
+"""One fold of one method as a job that any machine can do: train, then look at the test pictures once. Paper §4.1.
+
+A job carries paths and settings only and leaves everything in its run folder, so it can be done in this process, by
+another one or on another host, and again after a crash: what is finished is kept.
+"""
+
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ifgan.config import Config
+from ifgan.errors import InputError
+from ifgan.experiments.evaluation import evaluate_run
+from ifgan.experiments.outcome import read_outcome
+from ifgan.files import write_text
+from ifgan.training.run import train_run
+from ifgan.training.run_data import SplitChoice, WhatOfLeaks, load_run_data
+from ifgan.training.run_folder import RunFolder
+
+Engine = Literal["local", "ray"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run. ``name`` is for people; paths are absolute; ``threads`` are torch's, None for its own choice."""
+
+    name: str
+    out: Path
+    data: Path
+    choice: SplitChoice
+    config: Config
+    extra: tuple[Path, ...] = ()
+    averages_from: tuple[Path, ...] = ()
+    leaks: WhatOfLeaks = "stop"
+    command: tuple[str, ...] = ()
+    threads: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is trained and its test pictures were looked at."""
+        run = RunFolder(self.out)
+        return run.done and read_outcome(run) is not None
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """What became of a job. ``error``: one sentence, or None."""
+
+    name: str
+    kept: bool
+    error: str | None
+    seconds: float
+
+
+def do_job(job: Job) -> JobEnd:
+    """Train and evaluate, unless that is done; a failure is told, and its traceback kept in the run folder."""
+    started = time.monotonic()
+    failure = job.out / "error.txt"
+    try:
+        if job.finished:
+            return JobEnd(job.name, True, None, 0.0)
+        if job.threads is not None:
+            torch.set_num_threads(job.threads)
+        _train_and_test(job)
+        failure.unlink(missing_ok=True)
+    except Exception as error:  # whatever it is, the other folds go on
+        sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        with suppress(InputError):  # a folder that can't be written may be what failed
+            write_text(failure, traceback.format_exc())
+        return JobEnd(job.name, False, sentence.splitlines()[0], time.monotonic() - started)
+    return JobEnd(job.name, False, None, time.monotonic() - started)
+
+
+def _train_and_test(job: Job) -> None:
+    run = RunFolder(job.out)
+    data = load_run_data(
+        job.data,
+        job.choice,
+        extra=job.extra,
+        averages_from=job.averages_from,
+        leaks=job.leaks,
+        seed=job.config.seed,
+    )
+    train_run(job.config, data, run, list(job.command), resume=True, say=lambda line: _say(f"{job.name}: {line}"))
+    evaluate_run(job.out, job.data)
+
+
+def do_locally(jobs: list[Job]) -> Iterator[JobEnd]:
+    """One after the other, in this process."""
+    return map(do_job, jobs)
+
+
+def do_on_ray(jobs: list[Job], *, cpus: float, gpus: float) -> Iterator[JobEnd]:
+    """On the Ray cluster that RAY_ADDRESS names, or on one started here; each job takes a share of CPUs and GPUs.
+
+    Ends come as they come. A job whose process dies is a failed one. The folders must be on a disk that all hosts
+    share. Raises InputError without the package.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError('engine ray needs the package ray: pip install "ifgan[ray]"') from error
+    ray.init(include_dashboard=False, log_to_driver=True, ignore_reinit_error=True)
+    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(do_job)
+    waiting = {remote.remote(job): job for job in jobs}
+    try:
+        while waiting:
+            (done, *_), _ = ray.wait(list(waiting))
+            job = waiting.pop(done)
+            try:
+                yield ray.get(done)
+            except ray.exceptions.RayError as error:
+                yield JobEnd(job.name, False, str(error).splitlines()[0], 0.0)
+    finally:
+        ray.shutdown()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,46 @@
+"""The methods that experiments compare, by name: the paper's three (§4.4) and its parts left out one at a time.
+
+Each variant is a handful of settings on top of a preset; a run's variant is read off its settings again, so that no
+table can call a run something that it isn't.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from ifgan.config import METHODS, Config, to_dict
+from ifgan.errors import InputError
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    **{method: {"method": method} for method in METHODS},
+    "baseline-noisland": {"method": "baseline", "lambda_island": 0.0},
+    "ifgan-nogan": {"method": "ifgan", "lambda_gan": 0.0},
+    "ifgan-nol1": {"method": "ifgan", "lambda_l1": 0.0},
+    "ifgan-noisland": {"method": "ifgan", "lambda_island": 0.0},
+    "ifgan-generated": {"method": "ifgan", "classifier_input": "generated"},
+    "ifgan-separate": {"method": "ifgan", "end_to_end": False},
+}
+
+
+def with_variant(config: Config, name: str) -> Config:
+    """The settings of a variant: ``config`` with what its name says. Raises InputError for an unknown name."""
+    if name not in VARIANTS:
+        raise InputError(f"method {name!r}: expected some of {', '.join(VARIANTS)}")
+    return replace(config, **VARIANTS[name])
+
+
+def variant_of(config: Config) -> str:
+    """The variant with most settings in common among those that describe ``config``: ``"ifgan-nogan"``."""
+    values = to_dict(config)
+    fitting = [name for name, changes in VARIANTS.items() if changes.items() <= values.items()]
+    return max(fitting, key=lambda name: len(VARIANTS[name]))
+
+
+def without_variant(config: Config) -> dict[str, Any]:
+    """The settings that a variant's name doesn't tell."""
+    told = VARIANTS[variant_of(config)]
+    return {name: value for name, value in to_dict(config).items() if name not in told}
+
+
+def variant_rank(name: str) -> int:
+    """Place in tables: the paper's methods first, in its order."""
+    return list(VARIANTS).index(name)

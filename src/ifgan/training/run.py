@@ -1,0 +1,17 @@
+"""One run, from its settings and pictures to a folder marked done. Paper §4.3."""
+
+from ifgan.config import Config
+from ifgan.data.averages import write_averages
+from ifgan.training.fit import Say, fit
+from ifgan.training.run_data import RunData
+from ifgan.training.run_folder import RunFolder
+
+
+def train_run(
+    config: Config, data: RunData, run: RunFolder, command: list[str], *, resume: bool = False, say: Say | None = None
+) -> None:
+    """Train into ``run``, or the rest of it; nothing is done to a finished one. Raises InputError."""
+    run.start(config, data.record, command, resume=resume)
+    write_averages(run.path / "average_faces", data.averages)
+    if not run.done:
+        fit(config, run, data.pairs("train", config), data.pairs("validation", config), say=say)

@@ -1,0 +1,186 @@
+"""Cross-validation of tiny runs: every fold tested once, kept, resumed, and the same from another engine."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ifgan.cli import main
+from ifgan.config import Config
+from ifgan.data.folds import Fold, read_folds, write_folds
+from ifgan.data.sample import read_manifest
+from ifgan.errors import InputError
+from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
+from ifgan.experiments.jobs import JobEnd
+from ifgan.experiments.report import write_report
+from ifgan.experiments.run_records import read_runs
+from ifgan.experiments.tables import DASH
+from tiny_runs import make_prepared, tiny
+
+FOLDS = 3
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("colours")
+    return make_prepared(folder / "raw", folder / "colours", subjects=6)
+
+
+def config(**changes: object) -> Config:
+    return tiny(epochs=1, batch_size=6, precision="fp32", **changes)
+
+
+def protocol(data: Path, **changes: object) -> Protocol:
+    return replace(Protocol((data,), ("baseline", "ifgan"), folds=FOLDS), **changes)
+
+
+def run(data: Path, out: Path, **changes: object) -> list[JobEnd]:
+    return list(crossval(protocol(data, **changes), config(), out, ["test"], Resources(threads=1)))
+
+
+@pytest.fixture(scope="module")
+def finished(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs")
+    assert [end.error for end in run(colours, out)] == [None] * 2 * FOLDS
+    return out
+
+
+def without_time(path: Path) -> list[dict]:
+    return [{**json.loads(line), "seconds": 0} for line in path.read_text().splitlines()]
+
+
+def test_every_subject_is_tested_once_and_never_trained_on(finished: Path, colours: Path):
+    everybody = {sample.subject for sample in read_manifest(colours)}
+    for method in ("baseline", "ifgan"):
+        splits = [
+            json.loads((finished / "colours" / method / f"fold-{k}" / "split.json").read_text())["subjects"]
+            for k in range(FOLDS)
+        ]
+        tested = [subject for split in splits for subject in split["test"]]
+        assert sorted(tested) == sorted(everybody)
+        assert all(not set(split["train"]) & {*split["test"], *split["validation"]} for split in splits)
+
+
+def test_the_contract_s_results(finished: Path):
+    answer = json.loads((finished / "results.json").read_text())
+    assert answer["selection"] == "validation"
+    for method in ("baseline", "ifgan"):
+        values = answer["methods"][method]
+        assert [fold["fold"] for fold in values["folds"]] == [0, 1, 2]
+        assert sum(fold["n"] for fold in values["folds"]) == 18
+        assert values["mean"] == pytest.approx(sum(fold["accuracy"] for fold in values["folds"]) / FOLDS)
+    assert answer["comparisons"][0]["subjects"] == 6
+
+
+def test_launched_again_it_keeps_what_is_finished(finished: Path, colours: Path):
+    weights = sorted(finished.rglob("best.safetensors"))
+    before = [path.stat().st_mtime_ns for path in weights]
+    assert all(end.kept for end in run(colours, finished))
+    assert [path.stat().st_mtime_ns for path in weights] == before
+
+
+def test_a_broken_fold_loses_no_other_and_is_mended_by_another_launch(colours: Path, tmp_path: Path):
+    (tmp_path / "colours" / "ifgan").mkdir(parents=True)
+    (tmp_path / "colours" / "ifgan" / "fold-1").write_text("a file where the run's folder should be")
+    ends = {end.name: end.error for end in run(colours, tmp_path)}
+    assert [name for name, error in ends.items() if error] == ["colours/ifgan/fold-1"]
+    assert "fold-1" in (ends["colours/ifgan/fold-1"] or "")
+    assert (tmp_path / "colours" / "ifgan" / "fold-2" / "done").exists()
+    (tmp_path / "colours" / "ifgan" / "fold-1").unlink()
+    assert [end.name for end in run(colours, tmp_path) if not end.kept] == ["colours/ifgan/fold-1"]
+
+
+def test_the_table_shows_what_is_missing(finished: Path, tmp_path: Path):
+    runs = tmp_path / "runs"
+    shutil.copytree(finished, runs)
+    shutil.rmtree(runs / "colours" / "ifgan")
+    shutil.rmtree(runs / "colours" / "baseline" / "fold-1")
+    write_report(runs, tmp_path / "report")
+    rows = [
+        line.split("|")[2:4] for line in (tmp_path / "report" / "methods.md").read_text().splitlines() if "|" in line
+    ]
+    assert [[cell.strip() for cell in row] for row in rows[2:]] == [["baseline", "2 of 3"], ["ifgan", "0 of 3"]]
+    assert DASH in (tmp_path / "report" / "methods.tex").read_text().replace("---", DASH)
+
+
+def test_somebody_else_s_folds(colours: Path, tmp_path: Path):
+    ids = sorted({sample.subject for sample in read_manifest(colours)})
+    folds = [Fold(tuple(ids[4:]), (ids[3],), tuple(ids[:3]), 0), Fold(tuple(ids[:2]), (ids[2],), tuple(ids[3:]), 1)]
+    write_folds(tmp_path / "theirs.json", folds, "theirs", "colours")
+    ends = run(colours, tmp_path / "runs", methods=("baseline",), file=tmp_path / "theirs.json")
+    assert [(end.name, end.error) for end in ends] == [
+        ("colours/baseline/fold-0", None),
+        ("colours/baseline/fold-1", None),
+    ]
+    kept = [record.split["subjects"]["test"] for record in read_runs(tmp_path / "runs")]
+    assert kept == [list(fold.test) for fold in folds]
+    assert read_folds(tmp_path / "runs" / "colours" / "folds.json") == folds
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"methods": ("resnet",)}, "method 'resnet'", id="unknown method"),
+        pytest.param({"folds": 7}, "6 subjects can't make 7 folds", id="fewer subjects than folds"),
+        pytest.param({"only": (3,)}, "fold 3 of 3", id="fold out of range"),
+        pytest.param({"file": Path("absent.json")}, "absent.json: no such file", id="no fold file"),
+    ],
+)
+def test_what_can_not_be_run_is_refused_before_anything_runs(changes: dict, words: str, colours: Path, tmp_path: Path):
+    with pytest.raises(InputError, match=words):
+        run(colours, tmp_path / "runs", **changes)
+    assert not list(tmp_path.rglob("config.yaml"))
+
+
+def test_other_folds_than_before_are_refused(finished: Path, colours: Path):
+    with pytest.raises(InputError, match="holds other folds"):
+        jobs_of(protocol(colours, rule="block"), config(), finished, [])
+
+
+def test_a_set_is_not_its_own_additional_data(colours: Path, tmp_path: Path):
+    jobs = jobs_of(protocol(colours, extra=(colours, tmp_path)), config(), tmp_path / "runs", [])
+    assert all(job.extra == (tmp_path.resolve(),) for job in jobs)
+
+
+@pytest.fixture(scope="module")
+def cluster(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    pytest.importorskip("ray", reason="extra ray")
+    out = tmp_path_factory.mktemp("ray")
+    resources = Resources("ray", cpus=0.5, threads=1)
+    ends = list(crossval(protocol(colours), config(), out, ["test"], resources))
+    assert [end.error for end in ends] == [None] * 2 * FOLDS
+    yield out
+
+
+def test_ray_gives_the_numbers_of_local(finished: Path, cluster: Path):
+    for path in sorted(finished.rglob("metrics.jsonl")):
+        assert without_time(path) == without_time(cluster / path.relative_to(finished))
+    one, other = (json.loads((folder / "results.json").read_text()) for folder in (finished, cluster))
+    assert one == other
+
+
+def test_the_command(colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    arguments = [
+        "crossval",
+        f"--data={colours}",
+        f"--out={tmp_path}",
+        "--methods=baseline",
+        "--folds=3",
+        "--preset=cpu",
+    ]
+    arguments += [
+        "--epochs=1",
+        "--image_size=32",
+        "--batch_size=6",
+        "--backbone=resnet18",
+        "--pretrained=none",
+        "--only",
+        "2",
+    ]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert capsys.readouterr().out == "colours/baseline/fold-2: to do\n"
+    assert main(arguments) == 0
+    assert "1 of 3" in capsys.readouterr().out
