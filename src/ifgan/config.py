@@ -104,6 +104,8 @@ class Config:
     """Adam's learning rate"""
     generator_learning_rate: float | None = None
     """G's and D's own learning rate; unset: learning_rate"""
+    discriminator_learning_rate: float | None = None
+    """D's own learning rate; unset: G's"""
     beta1: float = 0.9
     """Adam's beta 1"""
     generator_beta1: float | None = None
@@ -147,6 +149,13 @@ class Config:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
+
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """Of each network, before the schedule."""
+        generator = self.generator_learning_rate or self.learning_rate
+        discriminator = self.discriminator_learning_rate or generator
+        return {"classifier": self.learning_rate, "generator": generator, "discriminator": discriminator}
 
     @property
     def loss_weights(self) -> dict[str, float]:

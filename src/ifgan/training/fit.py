@@ -118,9 +118,8 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
 def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
     """Base rates times the schedule's factor."""
     for name, optimizer in nets.optimizers.items():
-        own = config.generator_learning_rate if name != "classifier" else None
         for group in optimizer.param_groups:
-            group["lr"] = (own or config.learning_rate) * learning_rate_factor(config, epochs_done)
+            group["lr"] = config.learning_rates[name] * learning_rate_factor(config, epochs_done)
 
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:

@@ -70,9 +70,8 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
 
 def _adam(config: Config, name: str, module: nn.Module) -> torch.optim.Optimizer:
     """Adam of §4.3; its decay is the L2 penalty of Adam, not AdamW's."""
-    rate, beta1 = config.learning_rate, config.beta1
+    rate, beta1 = config.learning_rates[name], config.beta1
     if name != "classifier":  # G and D compete; pix2pix gives them another momentum
-        rate = config.generator_learning_rate or rate
         beta1 = config.generator_beta1 if config.generator_beta1 is not None else beta1
     betas = (beta1, config.beta2)
     return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, weight_decay=config.weight_decay, fused=True)

@@ -67,7 +67,7 @@ class RunFolder:
 def environment(command: list[str]) -> dict[str, Any]:
     """Versions, machine, commit and command: what a number may depend on besides the settings."""
     return {
-        "command": command,
+        "command": [Path(command[0]).name, *command[1:]] if command else [],
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",

@@ -1,0 +1,52 @@
+"""README keeps its word: its commands parse, its Python runs, its links exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drawn_faces import draw_face, on_canvas
+from ifgan.cli import build_parser
+from ifgan.training.run_data import SplitChoice, load_run_data
+from tiny_runs import make_prepared, tiny, train_tiny
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+INDENTED = re.findall(r"^    (\S.*)$", README.split("```python")[0] + README.split("```")[-1], re.M)
+COMMANDS = [line for line in INDENTED if line.startswith("ifgan ")]
+
+
+def test_readme_has_its_commands():
+    assert {line.split()[1] for line in COMMANDS} >= {"prepare", "check", "train", "evaluate", "report", "predict"}
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_parses(line: str):
+    build_parser().parse_args(shlex.split(line)[1:])
+
+
+def test_make_targets_exist():
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+    assert {line.split()[1] for line in INDENTED if line.startswith("make ")} <= set(targets)
+    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_four_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    data = load_run_data(make_prepared(tmp_path / "raw", tmp_path / "set"), SplitChoice(0))
+    monkeypatch.chdir(tmp_path)
+    train_tiny(tiny(epochs=1), data, Path("demo/runs/ifgan"))
+    canvas, _ = on_canvas([draw_face(1, 200, "neutral")], 400, 400, [(100, 100)])
+    Image.fromarray(np.asarray(canvas)).save("photo.jpg")
+    code = re.search(r"```python\n(.*?)```", README, re.S)
+    assert code is not None
+    exec(code[1], {})
+    assert capsys.readouterr().out.split()[0] in data.labels
+    assert Image.open("identity_free.png").size == (32, 32)
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
