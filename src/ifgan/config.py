@@ -78,6 +78,8 @@ class Config:
     # Losses (§3.2, Eq. 1-5)
     lambda_gan: float = 1.0
     """weight of the adversarial loss, lambda 1; 0 leaves D out"""
+    gan_start_epochs: int = 0
+    """epochs before the adversarial loss and D join, so that G draws expressions before D judges them"""
     lambda_l1: float = 20.0
     """weight of the L1 loss, lambda 2"""
     lambda_softmax: float = 10.0

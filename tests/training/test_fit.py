@@ -16,6 +16,7 @@ from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.checkpoint import read_tensors
+from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
@@ -111,6 +112,18 @@ def test_the_option_stops_the_expression_loss_before_the_generator() -> None:
         gradients[end_to_end, lambda_softmax] = nets.system.generator.down[0][1].weight.grad
     assert torch.equal(gradients[False, 10.0], gradients[False, 0.0])
     assert not torch.equal(gradients[True, 10.0], gradients[False, 10.0])
+
+
+def test_discriminator_joins_when_it_is_asked_for(prepared: Path, tmp_path: Path) -> None:
+    config = tiny(epochs=3, gan_start_epochs=2)
+    fresh = build_networks(config, 3, make_accelerator(config)).plain_discriminator.state_dict()
+    data = load_run_data(prepared, SplitChoice(0))
+    state = run_it(config, data, tmp_path / "run")
+    losses = [line["train"] for line in RunFolder(tmp_path / "run").metrics()]
+    assert [{"gan", "discriminator"} <= set(parts) for parts in losses] == [False, False, True]
+    assert not torch.equal(state["discriminator.patches.0.weight"], fresh["patches.0.weight"])
+    still = run_it(tiny(epochs=3, gan_start_epochs=3), data, tmp_path / "still")
+    assert torch.equal(still["discriminator.patches.0.weight"], fresh["patches.0.weight"])
 
 
 def test_discriminator_moves_only_by_its_own_objective() -> None:

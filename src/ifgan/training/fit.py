@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from accelerate import Accelerator
@@ -102,6 +102,8 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
     )
+    if progress.epoch < config.gan_start_epochs:
+        config = replace(config, lambda_gan=0.0)
     nets.train(freeze_batch_statistics=config.freeze_batch_statistics)
     for batch in DataLoader(session.train, batch_sampler=batches, num_workers=config.workers):
         step = progress.epoch * batches.steps + progress.step

@@ -46,7 +46,7 @@ def joint_objective(
     }
     if fake is not None:
         parts["l1"] = losses.l1_loss(fake, batch.average)
-        if nets.plain_discriminator is not None:
+        if nets.plain_discriminator is not None and config.lambda_gan:
             verdict = nets.plain_discriminator(batch.image, fake).float()  # (B, 1, P, P)
             parts["gan"] = losses.generator_loss(verdict, saturating=config.saturating_gan)
     return losses.weighted_sum(parts, config.loss_weights), parts, features, labels
@@ -89,7 +89,7 @@ def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accele
     """
     fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
     parts: Parts = {}
-    if nets.discriminator is not None and fake is not None:
+    if nets.discriminator is not None and fake is not None and config.lambda_gan:
         total, d_parts = discriminator_objective(nets, batch, fake.detach())
         parts |= d_parts
         _minimize(nets, ("discriminator",), total, d_parts, accelerator, step)
