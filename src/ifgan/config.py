@@ -78,8 +78,10 @@ class Config:
     # Losses (§3.2, Eq. 1-5)
     lambda_gan: float = 1.0
     """weight of the adversarial loss, lambda 1; 0 leaves D out"""
-    gan_start_epochs: int = 0
-    """epochs before the adversarial loss and D join, so that G draws expressions before D judges them"""
+    gan_start: float = 0.0
+    """share of the epochs before the adversarial loss and D join, so that G draws expressions before D judges them"""
+    classifier_start: float = 0.0
+    """share of the epochs before E and its losses join, so that E meets drawn faces that show an expression"""
     lambda_l1: float = 20.0
     """weight of the L1 loss, lambda 2"""
     lambda_softmax: float = 10.0
@@ -147,6 +149,9 @@ class Config:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
         for name in ("blank_average", "blank_picture"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
+        for name in ("classifier_start", "gan_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
         if self.blank_average + self.blank_picture > 1:

@@ -16,10 +16,11 @@ from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.checkpoint import read_tensors
-from ifgan.training.fit import make_accelerator
+from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import learning_rate_factor
 from ifgan.training.step import blanked, joint_objective, train_step
 from tiny_runs import TINY, make_prepared, tiny, train_tiny
 
@@ -115,15 +116,40 @@ def test_the_option_stops_the_expression_loss_before_the_generator() -> None:
 
 
 def test_discriminator_joins_when_it_is_asked_for(prepared: Path, tmp_path: Path) -> None:
-    config = tiny(epochs=3, gan_start_epochs=2)
+    config = tiny(epochs=3, gan_start=0.7)
     fresh = build_networks(config, 3, make_accelerator(config)).plain_discriminator.state_dict()
     data = load_run_data(prepared, SplitChoice(0))
     state = run_it(config, data, tmp_path / "run")
     losses = [line["train"] for line in RunFolder(tmp_path / "run").metrics()]
     assert [{"gan", "discriminator"} <= set(parts) for parts in losses] == [False, False, True]
     assert not torch.equal(state["discriminator.patches.0.weight"], fresh["patches.0.weight"])
-    still = run_it(tiny(epochs=3, gan_start_epochs=3), data, tmp_path / "still")
+    still = run_it(tiny(epochs=3, gan_start=1.0), data, tmp_path / "still")
     assert torch.equal(still["discriminator.patches.0.weight"], fresh["patches.0.weight"])
+
+
+def test_classifier_joins_when_it_is_asked_for(prepared: Path, tmp_path: Path) -> None:
+    """Until then E is neither run nor moved, and neither are the centres; the baseline has nothing to wait for."""
+    data, fresh = load_run_data(prepared, SplitChoice(0)), build_networks(tiny(), 3, make_accelerator(tiny()))
+    run_it(tiny(epochs=3, classifier_start=0.7), data, tmp_path / "run")
+    losses = [line["train"] for line in RunFolder(tmp_path / "run").metrics()]
+    assert [{"softmax", "island"} <= set(parts) for parts in losses] == [False, False, True]
+    assert all("l1" in parts and "gan" in parts for parts in losses)
+    still = run_it(tiny(epochs=2, classifier_start=1.0), data, tmp_path / "still")
+    for name, value in fresh.system.classifier.state_dict().items():
+        assert torch.equal(still[f"system.classifier.{name}"], value), name
+    assert torch.equal(still["centers.values"], fresh.centers.values)
+    run_it(tiny(method="baseline", epochs=1, classifier_start=1.0), data, tmp_path / "baseline")
+    assert "softmax" in RunFolder(tmp_path / "baseline").metrics()[0]["train"]
+
+
+def test_a_network_that_joins_late_has_its_whole_schedule_before_it() -> None:
+    config = tiny(epochs=9, classifier_start=0.45, schedule="cosine", warmup_epochs=1)
+    short = tiny(epochs=5, schedule="cosine", warmup_epochs=1)
+    nets = build_networks(config, 3, make_accelerator(config))
+    for done in (0.0, 0.5, 1.0, 3.0, 4.9):
+        set_learning_rates(nets, config, 4 + done)
+        rate = nets.optimizers["classifier"].param_groups[0]["lr"]
+        assert rate == pytest.approx(config.learning_rate * learning_rate_factor(short, done))
 
 
 def test_discriminator_moves_only_by_its_own_objective() -> None:

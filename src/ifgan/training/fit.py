@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -21,7 +21,7 @@ from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import learning_rate_factor
+from ifgan.training.schedule import config_at, learning_rate_factor, start_epochs
 from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
 
@@ -102,8 +102,7 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
     )
-    if progress.epoch < config.gan_start_epochs:
-        config = replace(config, lambda_gan=0.0)
+    config = config_at(config, progress.epoch)
     nets.train(freeze_batch_statistics=config.freeze_batch_statistics)
     for batch in DataLoader(session.train, batch_sampler=batches, num_workers=config.workers):
         step = progress.epoch * batches.steps + progress.step
@@ -118,10 +117,12 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
 
 
 def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
-    """Base rates times the schedule's factor."""
+    """Base rates times the schedule's factor, counted from where each network joins."""
+    starts = start_epochs(config)
     for name, optimizer in nets.optimizers.items():
+        factor = learning_rate_factor(config, epochs_done, start=min(starts[name], epochs_done))
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rates[name] * learning_rate_factor(config, epochs_done)
+            group["lr"] = config.learning_rates[name] * factor
 
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:

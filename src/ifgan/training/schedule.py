@@ -1,15 +1,41 @@
-"""The learning rate as a function of progress, without state. Paper §4.3: times 0.9 every 10 epochs."""
+"""What of a run depends on its progress alone: the learning rate, and the losses that have joined.
+Paper §4.3: times 0.9 every 10 epochs; all losses from the start.
+"""
 
 import math
+from dataclasses import replace
 
 from ifgan.config import Config
 
 
-def learning_rate_factor(config: Config, epochs_done: float) -> float:
-    """What the learning rates are multiplied by after ``epochs_done`` epochs, fractions included."""
+def learning_rate_factor(config: Config, epochs_done: float, *, start: float = 0.0) -> float:
+    """What a learning rate is multiplied by after ``epochs_done`` epochs, fractions included, of a network that
+    joined after ``start`` of them.
+    """
+    done, epochs = epochs_done - start, config.epochs - start
     if config.schedule == "step":
-        return config.decay_factor ** (int(epochs_done) // config.decay_epochs)
-    if epochs_done < config.warmup_epochs:
-        return max(epochs_done, 0.1) / config.warmup_epochs
-    progress = (epochs_done - config.warmup_epochs) / max(config.epochs - config.warmup_epochs, 1e-9)
+        return config.decay_factor ** (int(done) // config.decay_epochs)
+    if done < config.warmup_epochs:
+        return max(done, 0.1) / config.warmup_epochs
+    progress = (done - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1e-9)
     return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+def start_epochs(config: Config) -> dict[str, int]:
+    """Whole epochs before each network joins. The baseline has nothing to wait for."""
+    alone = config.method == "baseline"
+    return {
+        "classifier": 0 if alone else int(config.classifier_start * config.epochs),
+        "generator": 0,
+        "discriminator": 0 if alone else int(config.gan_start * config.epochs),
+    }
+
+
+def config_at(config: Config, epoch: int) -> Config:
+    """The settings with the weights of losses at zero whose network has not joined by ``epoch``."""
+    starts = start_epochs(config)
+    if epoch < starts["classifier"]:
+        config = replace(config, lambda_softmax=0.0, lambda_island=0.0)
+    if epoch < starts["discriminator"]:
+        config = replace(config, lambda_gan=0.0)
+    return config

@@ -35,15 +35,18 @@ def discriminator_objective(nets: Networks, batch: Batch, fake: Tensor) -> tuple
 def joint_objective(
     nets: Networks, batch: Batch, fake: Tensor | None, config: Config
 ) -> tuple[Tensor, Parts, Tensor, Tensor]:
-    """Eq. 1 for G and E: the total, its unweighted parts, and E's features (M, F) with their labels (M,)."""
-    logits, features, passes = classify(nets, batch, fake, config)
-    labels = batch.label.repeat(passes)  # real pairs first, then fake ones
-    parts = {
-        "softmax": losses.expression_loss(logits, batch.label, passes=passes),
-        "island": losses.island_loss(
+    """Eq. 1 for G and E: the total, its unweighted parts, and E's features (M, F) with their labels (M,); M is 0, and
+    E is not run at all, where neither of its losses has a weight.
+    """
+    parts: Parts = {}
+    labels, features = batch.label[:0], nets.centers.values[:0]
+    if config.lambda_softmax or config.lambda_island:
+        logits, features, passes = classify(nets, batch, fake, config)
+        labels = batch.label.repeat(passes)  # real pairs first, then fake ones
+        parts["softmax"] = losses.expression_loss(logits, batch.label, passes=passes)
+        parts["island"] = losses.island_loss(
             features, labels, nets.centers.values, alpha=config.island_alpha, reduction=config.island_reduction
-        ),
-    }
+        )
     if fake is not None:
         parts["l1"] = losses.l1_loss(fake, batch.average)
         if nets.plain_discriminator is not None and config.lambda_gan:
@@ -96,8 +99,9 @@ def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accele
     with frozen(nets.plain_discriminator):
         total, joint_parts, features, labels = joint_objective(nets, batch, fake, config)
         _minimize(nets, ("generator", "classifier"), total, joint_parts, accelerator, step)
-    sums = nets.centers.class_sums(features, labels)  # (N, F + 1)
-    nets.centers.update(accelerator.reduce(sums, "sum"))
+    if len(labels):
+        sums = nets.centers.class_sums(features, labels)  # (N, F + 1)
+        nets.centers.update(accelerator.reduce(sums, "sum"))
     return _floats(parts | joint_parts, accelerator)
 
 

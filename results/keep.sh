@@ -1,0 +1,12 @@
+#!/bin/sh
+# Keep a report and the records of its runs, without their weights: results/keep.sh REPORT RUNS results/NAME
+set -eu
+report=$1 runs=$2 out=$3
+mkdir -p "$out"
+find "$report" -maxdepth 1 -type f -exec cp {} "$out" \;
+find "$runs" -type f ! -path '*/checkpoint/*' ! -path '*/average_faces/*' ! -name '*.png' ! -name 'report.html' |
+    while read -r file; do
+        target=$out/runs/${file#"$runs"/}
+        mkdir -p "$(dirname "$target")"
+        cp "$file" "$target"
+    done

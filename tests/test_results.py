@@ -1,0 +1,38 @@
+"""What results/ keeps agrees with itself: every table is that of the records beside it; and README says the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ifgan.experiments.report import method_tables, write_results
+from ifgan.experiments.run_records import read_runs
+
+ROOT = Path(__file__).parents[1]
+KEPT = sorted(path.parent for path in (ROOT / "results").glob("*/results.json"))
+names = [folder.name for folder in KEPT]
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=names)
+def test_tables_are_those_of_the_records(folder: Path):
+    told = "\n".join(path.read_text() for path in sorted(folder.glob("*.txt")))
+    for line in method_tables(folder / "runs").splitlines():
+        assert line in told
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=names)
+def test_results_are_those_of_the_records(folder: Path, tmp_path: Path):
+    write_results(read_runs(folder / "runs"), tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == json.loads((folder / "results.json").read_text())
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=names)
+def test_nobody_is_tested_who_trained(folder: Path):
+    for record in read_runs(folder / "runs"):
+        people = record.split["subjects"]
+        assert not set(people["test"]) & (set(people["train"]) | set(people["validation"])), record.name
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=names)
+def test_the_list_of_results_names_the_folder(folder: Path):
+    assert f"[{folder.name}]({folder.name}/report.html)" in (ROOT / "results" / "README.md").read_text()
