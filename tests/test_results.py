@@ -1,4 +1,4 @@
-"""What results/ keeps agrees with itself: every table is that of the records beside it; and README says the same."""
+"""What results/ keeps agrees with itself: every table is that of the records beside it."""
 
 import json
 from pathlib import Path

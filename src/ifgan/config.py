@@ -148,10 +148,7 @@ class Config:
         for name in ("epochs", "batch_size", "image_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        for name in ("blank_average", "blank_picture"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
-        for name in ("classifier_start", "gan_start"):
+        for name in ("blank_average", "blank_picture", "classifier_start", "gan_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
         if self.blank_average + self.blank_picture > 1:

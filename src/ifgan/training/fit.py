@@ -120,7 +120,7 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
     """Base rates times the schedule's factor, counted from where each network joins."""
     starts = start_epochs(config)
     for name, optimizer in nets.optimizers.items():
-        factor = learning_rate_factor(config, epochs_done, start=min(starts[name], epochs_done))
+        factor = learning_rate_factor(config, epochs_done, start=starts[name])
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rates[name] * factor
 

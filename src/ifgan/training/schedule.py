@@ -10,9 +10,9 @@ from ifgan.config import Config
 
 def learning_rate_factor(config: Config, epochs_done: float, *, start: float = 0.0) -> float:
     """What a learning rate is multiplied by after ``epochs_done`` epochs, fractions included, of a network that
-    joined after ``start`` of them.
+    joined after ``start`` of them; before that, the factor that it will start with.
     """
-    done, epochs = epochs_done - start, config.epochs - start
+    done, epochs = max(epochs_done - start, 0.0), config.epochs - start
     if config.schedule == "step":
         return config.decay_factor ** (int(done) // config.decay_epochs)
     if done < config.warmup_epochs:
