@@ -13,10 +13,13 @@ from PIL import Image
 from ifgan.errors import InputError
 from ifgan.experiments.evaluation import evaluate_run
 from ifgan.experiments.outcome import read_outcome
+from ifgan.experiments.plots import curves_figure
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import read_runs
 from ifgan.experiments.tables import DASH, Table, method_table
+from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
+from tiny_runs import tiny, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +134,14 @@ def test_the_paper_s_figures_stand_beside_ours(runs: Path, tmp_path: Path):
     rows = {row[1]: row for row in method_table(read_runs(tmp_path / "runs")).rows}
     assert [rows[name][-1] for name in ("baseline", "ifgan-noattention", "ifgan")] == ["0.9482", "0.9579", "0.9752"]
     assert "paper" not in method_table(read_runs(runs)).header
+
+
+def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):
+    config = tiny(epochs=4, classifier_start=0.25, gan_start=0.75)
+    train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "late")
+    accuracy, softmax, l1 = curves_figure(read_runs(tmp_path)).axes
+    curve = softmax.lines[0].get_ydata()
+    assert np.isnan(curve[0]) and np.isfinite(curve[1:]).all()  # no such loss before E joins
+    assert {line.get_xdata()[0] for line in l1.lines[1:]} == {1.5, 3.5}
+    assert [text.get_text() for text in l1.texts] == ["E from here", "D from here"]
+    assert np.isfinite(accuracy.lines[0].get_ydata()).all()

@@ -1,5 +1,6 @@
 """The report's plots: confusion matrices and learning curves, as matplotlib figures. Paper §4.4."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from ifgan.experiments.comparison import right
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
+from ifgan.training.schedule import start_epochs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,10 +51,14 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
         style = {"color": colours[method], "label": None if method in named else method, "linewidth": 1.3}
         accuracy.plot(epochs, [line["validation"]["accuracy"] for line in lines], **style)
         passes = 1 if record.config.method == "baseline" else 2  # Eq. 4 sums over the real and the fake pair
-        softmax.plot(epochs, [line["train"]["softmax"] / passes for line in lines], **style)
+        softmax.plot(epochs, [line["train"].get("softmax", math.nan) / passes for line in lines], **style)
         if record.config.method != "baseline":
             l1.plot(epochs, [line["validation"]["l1"] for line in lines], **style)
         named.add(method)
+    for epoch, who in _joins(records).items():
+        for axis in (accuracy, softmax, l1):
+            axis.axvline(epoch + 0.5, color="#999999", linewidth=0.8, linestyle=":")
+        l1.annotate(who, (epoch + 0.5, 0.97), xycoords=l1.get_xaxis_transform(), rotation=90, va="top", fontsize=8)
     for axis, title in ((accuracy, "validation accuracy"), (softmax, "training: expression loss a pass of E")):
         axis.set_title(title, fontsize=10)
     l1.set_title("validation: L1, generated against average", fontsize=10)
@@ -62,6 +68,17 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
         axis.set_ylim(bottom=0)
     accuracy.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _joins(records: list[RunRecord]) -> dict[int, str]:
+    """After which epochs networks joined late, and which: ``{14: "E from here"}``; as in the paper, none."""
+    letters = {"classifier": "E", "generator": "G", "discriminator": "D"}
+    joined: dict[int, set[str]] = {}
+    for record in records:
+        for network, epoch in start_epochs(record.config).items():
+            if epoch:
+                joined.setdefault(epoch, set()).add(letters[network])
+    return {epoch: f"{' and '.join(sorted(who))} from here" for epoch, who in sorted(joined.items())}
 
 
 def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
