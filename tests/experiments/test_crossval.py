@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ifgan.cli import main
@@ -30,7 +33,7 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(**changes: object) -> Config:
-    return tiny(epochs=1, batch_size=6, precision="fp32", **changes)
+    return tiny(**{"epochs": 1, "batch_size": 6, "precision": "fp32"} | changes)
 
 
 def protocol(data: Path, **changes: object) -> Protocol:
@@ -160,6 +163,41 @@ def test_ray_gives_the_numbers_of_local(finished: Path, cluster: Path):
         assert without_time(path) == without_time(cluster / path.relative_to(finished))
     one, other = (json.loads((folder / "results.json").read_text()) for folder in (finished, cluster))
     assert one == other
+
+
+def test_a_killed_ray_worker_goes_on_where_it_was(colours: Path, tmp_path: Path):
+    pytest.importorskip("ray", reason="extra ray")
+    one_fold, longer = protocol(colours, methods=("ifgan",), only=(1,)), config(epochs=8)
+    fold = Path("colours/ifgan/fold-1")
+    with ThreadPoolExecutor() as aside:
+        killed = aside.submit(kill_a_ray_worker, tmp_path / "ray" / fold / "metrics.jsonl")
+        ends = list(crossval(one_fold, longer, tmp_path / "ray", [], Resources("ray", threads=1)))
+    assert 0 < killed.result() < 8  # in the middle
+    ends += crossval(one_fold, longer, tmp_path / "local", [], Resources(threads=1))
+    assert [end.error for end in ends] == [None, None]
+    ours, unbroken = (tmp_path / engine for engine in ("ray", "local"))
+    assert json.loads((ours / "results.json").read_text()) == json.loads((unbroken / "results.json").read_text())
+    assert without_time(ours / fold / "metrics.jsonl") == without_time(unbroken / fold / "metrics.jsonl")
+
+
+def kill_a_ray_worker(metrics: Path) -> int:
+    """Kill the worker of this process's cluster once ``metrics`` has a line; how many it had."""
+    for _ in range(1200):
+        time.sleep(0.05)
+        epochs = len(metrics.read_text().splitlines()) if metrics.exists() else 0
+        workers = [process for process in psutil.Process().children(recursive=True) if is_at_work(process)]
+        if epochs and workers:
+            workers[0].kill()
+            return epochs
+    raise TimeoutError(f"{metrics}: no epoch was done")
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Whether it is a Ray worker that does a job right now: Ray says so in its title."""
+    try:
+        return any(word.startswith("ray::do_job") for word in process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_the_command(colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

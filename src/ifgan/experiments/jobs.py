@@ -25,6 +25,7 @@ from ifgan.training.run_data import SplitChoice, WhatOfLeaks, load_run_data
 from ifgan.training.run_folder import RunFolder
 
 Engine = Literal["local", "ray"]
+RETRIES = 2  # of a job whose process died; a job that fails by itself is not tried again
 
 
 @dataclass(frozen=True)
@@ -100,15 +101,16 @@ def do_locally(jobs: list[Job]) -> Iterator[JobEnd]:
 def do_on_ray(jobs: list[Job], *, cpus: float, gpus: float) -> Iterator[JobEnd]:
     """On the Ray cluster that RAY_ADDRESS names, or on one started here; each job takes a share of CPUs and GPUs.
 
-    Ends come as they come. A job whose process dies is a failed one. The folders must be on a disk that all hosts
-    share. Raises InputError without the package.
+    Ends come as they come. A job whose process dies is started again and goes on from its last checkpoint; when that
+    happens for the third time it is a failed one. The folders must be on a disk that all hosts share. Raises
+    InputError without the package.
     """
     try:
         import ray
     except ImportError as error:
         raise InputError('engine ray needs the package ray: pip install "ifgan[ray]"') from error
     ray.init(include_dashboard=False, log_to_driver=True, ignore_reinit_error=True)
-    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=0)(do_job)
+    remote = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(do_job)
     waiting = {remote.remote(job): job for job in jobs}
     try:
         while waiting:
