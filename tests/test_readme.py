@@ -34,6 +34,12 @@ def test_make_targets_exist():
     assert "exec make test" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_the_demo_s_table_is_the_kept_one():
+    for name in ("methods", "differences"):
+        *table, _ = (ROOT / "results" / "demo" / f"{name}.txt").read_text().splitlines()
+        assert "".join(f"    {line}\n" for line in table) in README
+
+
 def test_the_four_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     data = load_run_data(make_prepared(tmp_path / "raw", tmp_path / "set"), SplitChoice(0))
     monkeypatch.chdir(tmp_path)
