@@ -1,5 +1,6 @@
 """README keeps its word: its commands parse, its Python runs, its links exist."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -38,6 +39,16 @@ def test_the_demo_s_table_is_the_kept_one():
     for name in ("methods", "differences"):
         *table, _ = (ROOT / "results" / "demo" / f"{name}.txt").read_text().splitlines()
         assert "".join(f"    {line}\n" for line in table) in README
+
+
+def test_the_leakage_table_is_the_kept_one():
+    found = json.loads((ROOT / "results" / "demo" / "leakage" / "leakage.json").read_text())
+    rows = {row["view"]: row for row in found["rows"] if row["vectors"] == "pixels"}
+    for view in ("input", "blurred", "pixelated", "generated"):
+        who, what = rows[view]["reidentified"], rows[view]["expression"]
+        shares = [who["nearest neighbour"]["share"], who["linear probe"]["share"], what["share"]]
+        assert f"| {view} | " + " | ".join(f"{share:.3f}" for share in shares) + " |" in README
+    assert f"chance {found['chance']:.3f}" in README
 
 
 def test_the_four_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -23,6 +23,7 @@ _POSITIONAL = {
     "evaluate": ("run",),
     "report": ("runs",),
     "figure": ("kind", "run"),
+    "leakage": ("run",),
     "predict": ("pictures",),
 }
 _MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str}

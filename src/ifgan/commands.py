@@ -318,6 +318,41 @@ def figure(
     return 0
 
 
+def leakage(
+    run: Path,
+    *,
+    data: Path,
+    out: Path | None = None,
+    baseline: Path | None = None,
+    people: Literal["test", "all"] = "test",
+    groups: Literal["expression", "picture"] = "expression",
+    blur: float = 1 / 16,
+    blocks: int = 12,
+) -> int:
+    """Measure how many people can be re-identified from the faces that a generator drew, and from plain anonymisers'.
+
+    Args:
+        run: run folder
+        data: the prepared set that it was trained on, or with --people all one that it has not seen
+        out: folder for leakage.json, the table and a row a picture; unset: leakage in the run folder
+        baseline: the run of method baseline on the same fold, whose features are measured too
+        people: the run's own test people, or all of another set
+        groups: what of a person a probe must not have seen before it is asked: the expression, or only the picture
+        blur: to compare with: the blur's standard deviation as a share of the picture's side
+        blocks: to compare with: how many squares a side of the pixelated picture has
+    """
+    from ifgan.experiments.anonymisers import Plain
+    from ifgan.experiments.leakage import measure_leakage
+    from ifgan.experiments.leakage_report import write_leakage
+
+    found = measure_leakage(
+        run, data, baseline=baseline, people=people, groups=groups, plain=Plain(blur=blur, blocks=blocks)
+    )
+    write_leakage(found, run / "leakage" if out is None else out)
+    print(found.table().text())
+    return 0
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "demo": demo,
     "synthesize": synthesize,
@@ -328,5 +363,6 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "report": report,
     "figure": figure,
+    "leakage": leakage,
     "predict": predict,
 }

@@ -49,7 +49,7 @@ def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison
         return None
     sums = np.array([sum(values) for values in gains.values()])
     counts = np.array([len(values) for values in gains.values()])
-    low, high = _interval(sums, counts)
+    low, high = share_interval(sums, counts)
     names = outcomes[0].method, against[0].method
     pictures = int(counts.sum())
     return Comparison(*names, len(gains), pictures, float(sums.sum() / pictures), low, high, _p_value(sums))
@@ -66,10 +66,10 @@ def accuracy_interval(outcomes: list[RunOutcome]) -> tuple[float, float]:
     for outcome in outcomes:
         for index, (subject, hit) in enumerate(zip(outcome.subjects, right(outcome), strict=True)):
             hits.setdefault(subject or f"{outcome.fold} {index}", []).append(bool(hit))
-    return _interval(np.array([sum(v) for v in hits.values()]), np.array([len(v) for v in hits.values()]))
+    return share_interval(np.array([sum(v) for v in hits.values()]), np.array([len(v) for v in hits.values()]))
 
 
-def _interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+def share_interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     """Of sum over subjects of ``sums`` by that of ``counts``, when subjects are drawn again with replacement."""
     if len(sums) < 2:
         return float("nan"), float("nan")

@@ -1,0 +1,150 @@
+"""How much of who somebody is remains in a picture: people re-identified from it, before and after G redrew it.
+
+Views of the same pictures are turned into vectors (pixels, features of networks), and probes name the person; beside
+it, whether the expression can still be read off the same vectors. The paper claims that identity goes (§1, §4.5) and
+gives no number.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ifgan.data.averages import read_averages
+from ifgan.data.pairs import FacePairs, LocatedSample
+from ifgan.data.sample import read_manifest
+from ifgan.errors import InputError
+from ifgan.experiments.anonymisers import Plain, views_of
+from ifgan.experiments.evaluation import open_run
+from ifgan.experiments.leakage_report import Groups, Leakage, Row
+from ifgan.experiments.reidentification import PROBES, read_from, reidentified
+from ifgan.files import read_json
+from ifgan.models.checkpoint import Trained, load_trained
+from ifgan.models.classifier import Classifier
+from ifgan.models.packaged_weights import PACKAGED
+from ifgan.training.run_folder import RunFolder
+
+People = Literal["test", "all"]
+VectorsOf = Callable[[Tensor], np.ndarray]  # pictures (M, 3, S, S) -> (M, F)
+_BATCH = 64
+
+
+def measure_leakage(
+    run: Path,
+    data: Path,
+    *,
+    baseline: Path | None = None,
+    people: People = "test",
+    groups: Groups = "expression",
+    plain: Plain | None = None,
+) -> Leakage:
+    """Measure it on a run's own test people, or on everybody in a set that the run has not seen (``people`` all).
+
+    ``baseline``: a run whose features are one more kind of vector. ``groups``: what a probe must not have seen of a
+    person, the expression or just the picture. Raises InputError for a run without generator, a set that the run
+    trained on, a baseline of another fold, and where nobody can be re-identified: one person, one picture each.
+    """
+    trained = load_trained(RunFolder(run).best)
+    generator = trained.system.generator
+    if generator is None:
+        raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
+    other = None if baseline is None else _baseline(Path(baseline), Path(run), trained)
+    pairs, left_out = _askable(_pairs(Path(run), Path(data), trained, people), groups, Path(data))
+    samples = [located.sample for located in pairs.samples]
+    subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
+    group_of = expressions if groups == "expression" else picture_groups(subjects)
+    views = views_of(pairs, generator, plain or Plain())
+    vectors = {
+        (view, kind): vectors_of(pictures)
+        for view, pictures in views.items()
+        for kind, vectors_of in _kinds(other).items()
+    }
+    classifiers = {}
+    for name, system in {"this run": trained, "the baseline": other}.items():
+        if system is not None:
+            decided, features = _decided(system, views["input"])
+            classifiers[name] = float((decided == expressions).mean())
+            if system is trained:
+                vectors["as E sees it", "E's features"] = features
+    rows = tuple(
+        Row(
+            *place,
+            {name: reidentified(values, subjects, group_of, probe) for name, probe in PROBES.items()},
+            read_from(values, expressions, subjects),
+        )
+        for place, values in vectors.items()
+    )
+    return Leakage(rows, subjects, groups, left_out, classifiers)
+
+
+def picture_groups(subjects: np.ndarray) -> np.ndarray:
+    """(M,): each person's pictures dealt to two groups in turn."""
+    seen: dict[str, int] = {}
+    groups = []
+    for subject in subjects:
+        seen[subject] = seen.get(subject, 0) + 1
+        groups.append("odd" if seen[subject] % 2 else "even")
+    return np.array(groups)
+
+
+def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
+    other = load_trained(RunFolder(path).best)
+    if other.system.generator is not None or other.config.image_size != trained.config.image_size:
+        raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
+    theirs, ours = (read_json(folder / "split.json") for folder in (path, run))
+    if (theirs["data"], theirs["subjects"]) != (ours["data"], ours["subjects"]):
+        raise InputError(f"{path}: was trained on other people than {run}; give the baseline of the same fold")
+    return other
+
+
+def _pairs(run: Path, data: Path, trained: Trained, people: People) -> FacePairs:
+    if people == "test":
+        return open_run(run, data, "test").pairs
+    if read_json(run / "split.json")["data"] == data.resolve().name:
+        raise InputError(f"{data}: the run was trained on this set; ask about its test people (--people test)")
+    averages = read_averages(run / "average_faces")
+    located = [LocatedSample(data, sample) for sample in read_manifest(data) if sample.expression in trained.labels]
+    return FacePairs(located, trained.labels, averages, trained.config.image_size, seed=trained.config.seed)
+
+
+def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, int]:
+    """Without people who would be missing from the probe's training part; how many that are."""
+    of: dict[str, set[str]] = {}
+    for located in pairs.samples:
+        sample = located.sample
+        of.setdefault(sample.subject, set()).add(sample.expression if groups == "expression" else sample.image)
+    kept = {subject for subject, found in of.items() if subject and len(found) > 1}
+    if len(kept) < 2:
+        wanted = "pictures of two expressions" if groups == "expression" else "two pictures"
+        raise InputError(f"{data}: re-identification needs at least two subjects with {wanted} each; found {len(kept)}")
+    samples = [located for located in pairs.samples if located.sample.subject in kept]
+    chosen = FacePairs(samples, pairs.labels, pairs.averages, pairs.size_px, seed=pairs.seed)
+    return chosen, len(set(of) - kept - {""})
+
+
+def _kinds(baseline: Trained | None) -> dict[str, VectorsOf]:
+    """Kinds of vectors. ImageNet's network was never told about expressions, the baseline's about nothing else."""
+    kinds: dict[str, VectorsOf] = {"pixels": lambda images: images.flatten(1).numpy()}
+    networks = {"ImageNet features": Classifier(backbone=next(iter(PACKAGED)), pictures=1, pretrained="packaged")}
+    if baseline is not None:
+        networks["baseline's features"] = baseline.system.classifier
+    return kinds | {name: _features_of(network.eval()) for name, network in networks.items()}
+
+
+def _features_of(network: Classifier) -> VectorsOf:
+    @torch.inference_mode()
+    def features(images: Tensor) -> np.ndarray:
+        return torch.cat([network(batch)[1].float() for batch in images.split(_BATCH)]).numpy()
+
+    return features
+
+
+@torch.inference_mode()
+def _decided(trained: Trained, images: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) names of the decided expressions and E's features (M, F)."""
+    outputs = [trained.system(batch) for batch in images.split(_BATCH)]
+    logits, features = (torch.cat([getattr(output, name) for output in outputs]) for name in ("logits", "features"))
+    return np.array(trained.labels)[logits.argmax(1).numpy()], features.float().numpy()

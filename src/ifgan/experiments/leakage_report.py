@@ -1,0 +1,116 @@
+"""What probes found out about people's identity: shares with intervals, a table, and files (docs/leakage.md)."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ifgan.experiments.comparison import share_interval
+from ifgan.experiments.reidentification import PROBES
+from ifgan.experiments.tables import Table
+from ifgan.files import write_json, write_text
+
+Groups = Literal["expression", "picture"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One view as one kind of vector. ``right``: by probe, (M,) whether the person was named right; ``read``: (M,)
+    whether a linear probe that saw other people read the expression right.
+    """
+
+    view: str
+    vectors: str
+    right: dict[str, np.ndarray]
+    read: np.ndarray
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What probes found out. ``subjects``: (M,) who is on each picture; ``left_out``: people who could not be asked
+    about; ``classifiers``: share of the same pictures whose expression whole networks read right.
+    """
+
+    rows: tuple[Row, ...]
+    subjects: np.ndarray
+    groups: Groups
+    left_out: int
+    classifiers: dict[str, float]
+
+    @property
+    def chance(self) -> float:
+        """Of guessing the person, at best: the share of the one with most pictures."""
+        _, counts = np.unique(self.subjects, return_counts=True)
+        return float(counts.max() / counts.sum())
+
+    def interval(self, right: np.ndarray) -> tuple[float, float]:
+        """95 % bootstrap interval over people of a share of pictures."""
+        people, place = np.unique(self.subjects, return_inverse=True)
+        return share_interval(np.bincount(place, right, len(people)), np.bincount(place, minlength=len(people)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Shares and intervals, as plain values."""
+        rows = [
+            {
+                "view": row.view,
+                "vectors": row.vectors,
+                "reidentified": {probe: self._share(right) for probe, right in row.right.items()},
+                "expression": self._share(row.read),
+            }
+            for row in self.rows
+        ]
+        return {
+            "subjects": len(set(self.subjects)),
+            "pictures": len(self.subjects),
+            "chance": self.chance,
+            "groups": self.groups,
+            "left_out_subjects": self.left_out,
+            "classifiers": self.classifiers,
+            "rows": rows,
+        }
+
+    def table(self) -> Table:
+        """A row a view and kind of vector."""
+        header = ("view", "vectors", *(f"person: {probe}" for probe in PROBES), "expression: linear probe")
+        rows = tuple(
+            (row.view, row.vectors, *(self._told(row.right[probe]) for probe in PROBES), self._told(row.read))
+            for row in self.rows
+        )
+        people = len(set(self.subjects))
+        read = ", ".join(f"{name} {share:.3f}" for name, share in self.classifiers.items())
+        note = (
+            f"shares of {len(self.subjects)} pictures of {people} people, with bootstrap intervals over people; "
+            f"person: probes learnt the same people from another {self.groups} (chance {self.chance:.3f}); "
+            f"expression: probes learnt from other people. E's own share of expressions right: {read}."
+        )
+        return Table("Identity leakage", header, rows, note)
+
+    def _told(self, right: np.ndarray) -> str:
+        low, high = self.interval(right)
+        return f"{right.mean():.3f} ({low:.3f} to {high:.3f})"
+
+    def _share(self, right: np.ndarray) -> dict[str, float]:
+        low, high = self.interval(right)
+        return {"share": float(right.mean()), "low": low, "high": high}
+
+
+def write_leakage(leakage: Leakage, out: Path) -> None:
+    """``leakage.json`` with shares and intervals, the table as text and Markdown, and ``leakage.csv``, a row a picture:
+    what each probe got right.
+    """
+    table, columns = leakage.table(), {"subject": leakage.subjects}
+    for row in leakage.rows:
+        name = f"{row.view}, {row.vectors}"
+        columns |= {f"{name}: {probe}": right.astype(int) for probe, right in row.right.items()}
+        columns[f"{name}: expression"] = row.read.astype(int)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_text(out / "leakage.csv", text.getvalue())
+    write_json(out / "leakage.json", leakage.to_dict())
+    write_text(out / "leakage.txt", table.text())
+    write_text(out / "leakage.md", table.markdown())

@@ -1,0 +1,79 @@
+"""Who is it? Closed-set re-identification of people from vectors, by a linear probe and by the nearest neighbour.
+
+A probe learns people from pictures of all groups but one (expressions, mostly) and is asked about that one; every
+group is asked about once. So it has to know the person: a pose that it has seen does not help. The paper (§4.5)
+shows faces for this and no number.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ifgan.errors import InputError
+
+# (train, F), (train,), (test, F) -> (test,) whom or what each test vector shows
+Probe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+_VARIANCE = 0.999  # what the linear probe's components keep; pixels have tens of thousands of directions
+
+
+def linear_probe(train: np.ndarray, names: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Multinomial logistic regression on the whitened principal components of standardised vectors: small differences
+    weigh as much as large ones, so that what no eye sees is used too.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if not np.ptp(train, axis=0).any():  # all the same: nothing to learn
+        return np.full(len(test), names[0])
+    components = PCA(_VARIANCE, whiten=True, svd_solver="full")
+    probe = make_pipeline(StandardScaler(), components, LogisticRegression(max_iter=2000))
+    return probe.fit(train.astype(np.float64), names).predict(test.astype(np.float64))
+
+
+def nearest_neighbour(train: np.ndarray, names: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """The name of the training vector with the smallest angle to it, seen from the training vectors' mean."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    mean = train.mean(axis=0)
+    return KNeighborsClassifier(1, metric="cosine").fit(train - mean, names).predict(test - mean)
+
+
+PROBES: dict[str, Probe] = {"linear probe": linear_probe, "nearest neighbour": nearest_neighbour}
+
+
+def reidentified(vectors: np.ndarray, people: np.ndarray, groups: np.ndarray, probe: Probe) -> np.ndarray:
+    """(M,) bool: whether each picture's person was named right by a probe that saw the other groups only.
+
+    vectors: (M, F); people: (M,) ids; groups: (M,) names. Raises InputError for a single person, a single group, and
+    for a person whom the probe is asked about and who is missing from its training part.
+    """
+    if len(set(people)) < 2:
+        raise InputError(f"re-identification needs at least two people; found {len(set(people))}")
+    if len(set(groups)) < 2:
+        raise InputError("re-identification needs pictures of each person in at least two groups; found one group")
+    right = np.zeros(len(people), bool)
+    for group in sorted(set(groups)):
+        asked = groups == group
+        if strangers := sorted(set(people[asked]) - set(people[~asked])):
+            raise InputError(f"subject {strangers[0]} has pictures of {group} only: the probe can't have learnt it")
+        right[asked] = probe(vectors[~asked], people[~asked], vectors[asked]) == people[asked]
+    return right
+
+
+def read_from(vectors: np.ndarray, expressions: np.ndarray, people: np.ndarray, folds: int = 5) -> np.ndarray:
+    """(M,) bool: whether a linear probe that saw other people only reads each picture's expression right.
+
+    How much of the expression the same vectors still hold. Raises InputError for a single person.
+    """
+    ids = sorted(set(people))
+    if len(ids) < 2:
+        raise InputError(f"reading expressions of unseen people needs at least two people; found {len(ids)}")
+    fold_of = {person: index % min(folds, len(ids)) for index, person in enumerate(ids)}
+    fold = np.array([fold_of[person] for person in people])
+    right = np.zeros(len(people), bool)
+    for number in sorted(set(fold_of.values())):
+        asked = fold == number
+        right[asked] = linear_probe(vectors[~asked], expressions[~asked], vectors[asked]) == expressions[asked]
+    return right

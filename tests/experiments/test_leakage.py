@@ -1,0 +1,173 @@
+"""Re-identification: what probes may see, what they find in made-up vectors, and the command on real, tiny runs."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from ifgan.cli import main
+from ifgan.errors import InputError
+from ifgan.experiments.anonymisers import Plain, blurred, pixelated, stored
+from ifgan.experiments.leakage import measure_leakage, picture_groups
+from ifgan.experiments.reidentification import PROBES, nearest_neighbour, read_from, reidentified
+from ifgan.training.run_data import SplitChoice, load_run_data
+from tiny_runs import make_prepared, tiny, train_tiny
+
+PEOPLE = np.repeat([f"s{k}" for k in range(8)], 6)
+EXPRESSIONS = np.tile(["anger", "fear", "sadness"], 16)
+BOTH = pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
+
+
+def code(names: np.ndarray, length: int = 48, noise: float = 0.1) -> np.ndarray:
+    """(M, length): a random vector for each name, and noise."""
+    rng = np.random.default_rng(0)
+    of = {name: rng.normal(size=length) for name in sorted(set(names))}
+    return np.array([of[name] for name in names]) + noise * rng.normal(size=(len(names), length))
+
+
+@BOTH
+def test_people_are_found_where_they_are_and_by_chance_where_not(probe):
+    assert reidentified(code(PEOPLE), PEOPLE, EXPRESSIONS, probe).all()
+    nobody = [reidentified(code(EXPRESSIONS), PEOPLE[order], EXPRESSIONS, probe).mean() for order in orders(6)]
+    assert np.mean(nobody) < 0.25  # chance 0.125
+
+
+def orders(count: int) -> list[np.ndarray]:
+    return [np.random.default_rng(seed).permutation(len(PEOPLE)) for seed in range(count)]
+
+
+@BOTH
+def test_a_pose_that_was_seen_is_no_help(probe):
+    """Vectors that tell person and expression together only: whoever saw the other expressions knows nothing."""
+    together = np.char.add(PEOPLE, EXPRESSIONS)
+    assert reidentified(code(together), PEOPLE, EXPRESSIONS, probe).mean() < 0.4
+    assert reidentified(code(together), PEOPLE, picture_groups(together), probe).all()  # as pictures they were seen
+
+
+def test_expressions_are_read_by_probes_that_saw_other_people():
+    assert read_from(code(EXPRESSIONS), EXPRESSIONS, PEOPLE).all()
+    assert read_from(code(np.char.add(PEOPLE, EXPRESSIONS)), EXPRESSIONS, PEOPLE).mean() < 0.6  # chance 0.33
+
+
+def test_the_nearest_neighbour_is_that_of_the_angle_from_the_mean():
+    train = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]) + 5
+    found = nearest_neighbour(train, np.array(["right", "up", "down"]), np.array([[9.0, 5.5], [4.9, 5.1]]))
+    assert found.tolist() == ["right", "up"]
+
+
+@pytest.mark.parametrize(
+    ("people", "groups", "words"),
+    [
+        pytest.param(["s0"] * 4, ["a", "b"] * 2, "at least two people; found 1", id="one person"),
+        pytest.param(["s0", "s1"] * 2, ["a"] * 4, "at least two groups", id="one group"),
+        pytest.param(["s0", "s0", "s1", "s1"], ["a", "b", "a", "a"], "subject s1 has pictures of a only", id="missing"),
+    ],
+)
+def test_what_can_not_be_asked(people: list[str], groups: list[str], words: str):
+    with pytest.raises(InputError, match=words):
+        reidentified(np.zeros((4, 2)), np.array(people), np.array(groups), nearest_neighbour)
+
+
+def test_groups_of_pictures():
+    assert picture_groups(np.array(["a", "b", "a", "a", "b"])).tolist() == ["odd", "odd", "even", "odd", "even"]
+
+
+def test_blur_is_a_gaussian():
+    picture = torch.rand(1, 3, 48, 48, generator=torch.manual_seed(0))
+    expected = ndimage.gaussian_filter(picture[0].numpy(), (0, 3, 3), mode="mirror", truncate=3)
+    np.testing.assert_allclose(blurred(picture, 1 / 16)[0].numpy(), expected, atol=1e-5)
+
+
+def test_squares_have_the_mean_of_what_was_there():
+    picture = torch.rand(2, 3, 24, 24, generator=torch.manual_seed(0))
+    squares = pixelated(picture, 4)
+    assert squares.shape == picture.shape
+    torch.testing.assert_close(squares[1, 2, 6:12, 18:24], picture[1, 2, 6:12, 18:24].mean().expand(6, 6))
+
+
+def test_pictures_are_judged_as_files_hold_them():
+    values = stored(torch.tensor([-1.2, -1.0, 0.0011, 0.002, 1.0, 1.3]))
+    np.testing.assert_allclose(values * 127.5 + 127.5, [0, 0, 128, 128, 255, 255], atol=1e-4)
+
+
+@pytest.mark.parametrize(("changes", "words"), [({"blur": 0.0}, "blur 0.0"), ({"blocks": 0}, "blocks 0")])
+def test_anonymisers_that_are_none(changes: dict, words: str):
+    with pytest.raises(InputError, match=words):
+        Plain(**changes)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set of twelve people in three folds, an IF-GAN and a baseline of fold 0, a baseline of fold 1."""
+    folder = tmp_path_factory.mktemp("leakage")
+    data = make_prepared(folder / "raw", folder / "colours", subjects=12)
+    for name, fold in (("ifgan", 0), ("baseline", 0), ("stranger", 1)):
+        method = "ifgan" if name == "ifgan" else "baseline"
+        train_tiny(tiny(method=method, epochs=1), load_run_data(data, SplitChoice(fold, folds=3)), folder / name)
+    return folder
+
+
+def test_the_command(home: Path, capsys: pytest.CaptureFixture[str]):
+    run = str(home / "ifgan")
+    assert main(["leakage", run, "--data", str(home / "colours"), "--baseline", str(home / "baseline")]) == 0
+    printed = capsys.readouterr().out
+    assert (home / "ifgan" / "leakage" / "leakage.txt").read_text() in printed
+    found = json.loads((home / "ifgan" / "leakage" / "leakage.json").read_text())
+    assert (found["subjects"], found["pictures"], found["chance"]) == (4, 12, 0.25)
+    assert set(found["classifiers"]) == {"this run", "the baseline"}
+    views = {(row["view"], row["vectors"]): row for row in found["rows"]}
+    assert len(views) == 5 * 3 + 1
+    with open(home / "ifgan" / "leakage" / "leakage.csv", newline="") as file:
+        pictures = list(csv.DictReader(file))
+    for (view, vectors), row in views.items():
+        for probe, answer in row["reidentified"].items():
+            share = np.mean([int(picture[f"{view}, {vectors}: {probe}"]) for picture in pictures])
+            assert share == pytest.approx(answer["share"]) and answer["low"] <= share <= answer["high"]
+    for vectors in ("pixels", "ImageNet features", "baseline's features"):
+        row = views["average face", vectors]
+        assert all(answer["share"] == 0.25 for answer in row["reidentified"].values())  # it shows nobody
+        assert row["expression"]["share"] == 1
+
+
+def test_people_of_another_set(home: Path, tmp_path: Path):
+    others = make_prepared(tmp_path / "raw", tmp_path / "others", subjects=3, first=50)
+    found = measure_leakage(home / "ifgan", others, people="all", groups="picture")
+    assert set(found.subjects) == {"s50", "s51", "s52"}
+    assert found.left_out == 0 and list(found.classifiers) == ["this run"]
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "words"),
+    [
+        pytest.param("baseline", {}, "the baseline has no generator", id="no generator"),
+        pytest.param("ifgan", {"people": "all"}, "was trained on this set", id="people who trained"),
+        pytest.param("ifgan", {"baseline": "stranger"}, "on other people than", id="baseline of another fold"),
+        pytest.param("ifgan", {"baseline": "ifgan"}, "expected a run of method baseline", id="no baseline"),
+    ],
+)
+def test_what_is_refused(home: Path, run: str, options: dict, words: str):
+    if "baseline" in options:
+        options = options | {"baseline": home / options["baseline"]}
+    with pytest.raises(InputError, match=words):
+        measure_leakage(home / run, home / "colours", **options)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "kept", "groups"),
+    [
+        pytest.param(1, 3, "expression", id="one person"),
+        pytest.param(3, 1, "expression", id="one expression each"),
+        pytest.param(3, 1, "picture", id="one picture each"),
+    ],
+)
+def test_sets_in_which_nobody_can_be_asked_about(home: Path, tmp_path: Path, subjects: int, kept: int, groups):
+    others = make_prepared(tmp_path / "raw", tmp_path / "others", subjects=subjects)
+    manifest = others / "manifest.csv"
+    head, *rows = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([head, *(row for k, row in enumerate(rows) if k % 3 < kept)]) + "\n")
+    with pytest.raises(InputError, match=r"at least two subjects with .* each; found [01]"):
+        measure_leakage(home / "ifgan", others, people="all", groups=groups)
