@@ -16,6 +16,7 @@ from drawn_faces import draw_face, on_canvas
 from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.errors import InputError, PictureError
+from ifgan.metrics import tempered
 from ifgan.models.checkpoint import save_trained
 from ifgan.predict import Prediction
 from tiny_model import LABELS, tiny_trained
@@ -143,7 +144,7 @@ def with_header(path: Path, **changes: object) -> None:
 
 def test_models_that_cannot_be_used(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (model / "checkpoint" / "best.safetensors").read_bytes()
-    names = ("cut", "empty", "foreign", "text", "format", "labels")
+    names = ("cut", "empty", "foreign", "text", "format", "labels", "temperature")
     files = {name: tmp_path / f"{name}.safetensors" for name in names}
     for path in files.values():
         path.write_bytes(whole)
@@ -153,6 +154,7 @@ def test_models_that_cannot_be_used(model: Path, tmp_path: Path, capsys: pytest.
     save_file({"a": torch.zeros(1)}, files["foreign"])
     with_header(files["format"], format=99)
     with_header(files["labels"], labels=["anger"])
+    with_header(files["temperature"], temperature=0)
     (tmp_path / "run").mkdir()
     expected = {
         files["cut"]: "broken or cut off",
@@ -161,6 +163,7 @@ def test_models_that_cannot_be_used(model: Path, tmp_path: Path, capsys: pytest.
         files["foreign"]: "not written by ifgan",
         files["format"]: "has format 99, this version of ifgan reads format 1",
         files["labels"]: "does not fit its own configuration",
+        files["temperature"]: "temperature 0; expected a number above 0",
         tmp_path / "run": "no model there",
         tmp_path / "absent.safetensors": "no model there",
     }
@@ -170,6 +173,18 @@ def test_models_that_cannot_be_used(model: Path, tmp_path: Path, capsys: pytest.
         assert str(path) in str(error.value) and "\n" not in str(error.value)
         assert main(["predict", "a.png", "--model", str(path)]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_confidence_is_the_tempered_one(model: Path, photo: np.ndarray, tmp_path: Path) -> None:
+    cooled = tmp_path / "cooled.safetensors"
+    cooled.write_bytes((model / "checkpoint" / "best.safetensors").read_bytes())
+    with_header(cooled, temperature=3.0)
+    answers = [Recognizer.from_pretrained(path)(photo) for path in (model, cooled)]
+    assert answers[0]
+    for plain, said in zip(*answers, strict=True):
+        expected = tempered(np.array([list(plain.probabilities.values())]), 3.0)[0]
+        np.testing.assert_allclose(list(said.probabilities.values()), expected, rtol=1e-4)
+        assert said.expression == plain.expression and said.confidence == max(said.probabilities.values())
 
 
 def test_weights_that_are_not_finite_are_no_answer(photo: np.ndarray) -> None:

@@ -23,6 +23,7 @@ _POSITIONAL = {
     "evaluate": ("run",),
     "report": ("runs",),
     "figure": ("kind", "run"),
+    "audit": ("runs",),
     "leakage": ("run",),
     "predict": ("pictures",),
 }

@@ -318,6 +318,28 @@ def figure(
     return 0
 
 
+def audit(
+    runs: Path,
+    *,
+    data: Path,
+    out: Path | None = None,
+    split: Literal["train", "validation", "test"] = "test",
+) -> int:
+    """Compare groups of people: accuracy, F1 and calibration by gender, age band and ethnicity of kept predictions.
+
+    Args:
+        runs: run folder, or a folder of them, whose folds are pooled; evaluated already
+        data: the prepared set, whose manifest knows the groups
+        out: folder for audit.json, the table and the reliability diagram; unset: audit in the folder of runs
+        split: which part
+    """
+    from ifgan.experiments.audit import audit as run
+    from ifgan.experiments.audit import write_audit
+
+    print(write_audit(*run(runs, data, split), runs / "audit" if out is None else out).text())
+    return 0
+
+
 def leakage(
     run: Path,
     *,
@@ -363,6 +385,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "report": report,
     "figure": figure,
+    "audit": audit,
     "leakage": leakage,
     "predict": predict,
 }

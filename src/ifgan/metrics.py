@@ -1,9 +1,10 @@
-"""How good the expressions are: numpy only, from labels and probabilities. Paper §4.4 reports accuracy.
+"""How good the expressions are, from labels and probabilities. Paper §4.4 reports accuracy.
 
 Letters: M pictures, N classes. Labels are indices into the run's labels.
 """
 
 import numpy as np
+from scipy import optimize, special
 
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -41,7 +42,40 @@ def expected_calibration_error(probabilities: np.ndarray, true: np.ndarray, bins
 
     probabilities: (M, N), rows sum to 1; true: (M,). Guo et al., https://arxiv.org/abs/1706.04599, Eq. 3.
     """
+    counts, confidence, right = reliability(probabilities, true, bins)
+    return float((counts * np.abs(confidence - right)).sum() / counts.sum())
+
+
+def reliability(probabilities: np.ndarray, true: np.ndarray, bins: int = 15) -> tuple[np.ndarray, ...]:
+    """Of equal-width confidence bins, (bins,) each: pictures, their mean confidence, the share that is right; the last
+    two are 0 in an empty bin.
+    """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == true
     index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(confidence[index == b].sum() - right[index == b].sum()) for b in range(bins)]
-    return float(sum(gaps) / len(true))
+    counts = np.bincount(index, minlength=bins)
+    sums = [np.bincount(index, values, minlength=bins) for values in (confidence, right)]
+    return counts, *(total / np.maximum(counts, 1) for total in sums)
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(M, N) softmax(logits / temperature), from what softmax(logits) was: logits and log p differ by a constant."""
+    return special.softmax(_log(probabilities) / temperature, axis=1)
+
+
+def fit_temperature(probabilities: np.ndarray, true: np.ndarray) -> float:
+    """The temperature in [0.25, 10] that makes the true labels likeliest, to be fitted on validation pictures; 1 where
+    all are right, since no temperature is low enough then. It changes no decision. Guo et al., §4.2.
+    """
+    logs, rows = _log(probabilities), np.arange(len(true))
+    if (logs.argmax(axis=1) == true).all():
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        return -float(special.log_softmax(logs / np.exp(log_temperature), axis=1)[rows, true].mean())
+
+    found = optimize.minimize_scalar(loss, bounds=(np.log(0.25), np.log(10)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), 1e-30))

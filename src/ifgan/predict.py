@@ -140,7 +140,7 @@ class Recognizer:
         size = self.trained.config.image_size
         images = torch.stack([to_model_input(crop, size) for crop in crops])  # (B, 3, S, S)
         output = self.trained.system(images.to(self._device))
-        probabilities = output.logits.float().softmax(1)  # (B, classes)
+        probabilities = output.logits.float().div(self.trained.temperature).softmax(1)  # (B, classes)
         if not probabilities.isfinite().all():
             raise InputError("the model's output is not finite; its weights are broken")
         faces = [None] * len(crops) if output.average_face is None else output.average_face

@@ -42,7 +42,7 @@ def test_the_page_needs_no_other_file_and_no_network(report: Path):
     page = (report / "report.html").read_text()
     parser = Addresses()
     parser.feed(page)
-    assert len(parser.found) == 4  # confusion matrices, curves; faces and attention of the one generator evaluated
+    assert len(parser.found) == 5  # confusion, reliability, curves; faces and attention of the generator evaluated
     assert all(address.startswith("data:image/png;base64,") for address in parser.found)
     assert "http" not in page.replace("http-equiv", "")
 

@@ -142,13 +142,13 @@ def test_without_gan_weight_there_is_no_discriminator() -> None:
 
 def test_checkpoint_round_trip_and_its_refusals(tmp_path: Path) -> None:
     config = tiny(method="ifgan")
-    trained = Trained(build_system(config, 6).eval(), ("anger",) * 6, config, {"epoch": 3})
+    trained = Trained(build_system(config, 6).eval(), ("anger",) * 6, config, {"epoch": 3}, temperature=1.7)
     path = tmp_path / "model.safetensors"
     save_trained(path, trained)
     loaded = load_trained(path)
     x = torch.randn(1, 3, 32, 32)
     assert torch.equal(loaded.system(x).logits, trained.system(x).logits)
-    assert (loaded.config, loaded.about) == (config, {"epoch": 3})
+    assert (loaded.config, loaded.about, loaded.temperature) == (config, {"epoch": 3}, 1.7)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match="broken or cut off"):
         load_trained(path)

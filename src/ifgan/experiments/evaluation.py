@@ -51,9 +51,10 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     """
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
-    evaluation = evaluate(trained.system, pairs)
+    evaluation = evaluate(trained.system, pairs, temperature=trained.temperature)
     table = _predictions(pairs, evaluation)
-    outcome = RunOutcome(variant_of(trained.config), opened.fold, trained.labels, evaluation, tuple(table["subject"]))
+    shown = tuple(table["subject"]), tuple(table["image"])
+    outcome = RunOutcome(variant_of(trained.config), opened.fold, trained.labels, evaluation, *shown)
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     write_text(run.path / f"predictions_{split}.csv", text.getvalue())

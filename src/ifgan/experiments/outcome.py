@@ -21,13 +21,16 @@ from ifgan.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """One run on one split. ``subjects``: who is on each picture, (M,), empty strings where unknown."""
+    """One run on one split. ``subjects``: who is on each picture, (M,), empty strings where unknown; ``images``: its
+    name in the manifest, (M,).
+    """
 
     method: str
     fold: int
     labels: tuple[str, ...]
     evaluation: Evaluation
     subjects: tuple[str, ...]
+    images: tuple[str, ...] = ()
 
 
 def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
@@ -43,9 +46,11 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
         table = pd.read_csv(path, dtype={"subject": str}, keep_default_na=False)
         true = table["expression"].map(labels.index).to_numpy()
         evaluation = Evaluation(table[list(labels)].to_numpy(float), true, values["folds"][0]["l1"])
+        subjects, images = tuple(table["subject"]), tuple(table["image"])
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: expected image, subject, expression, predicted, {', '.join(labels)}") from error
-    return RunOutcome(method, values["folds"][0]["fold"], labels, evaluation, tuple(table["subject"]))
+    fold = values["folds"][0]["fold"]
+    return RunOutcome(method, fold, labels, evaluation, subjects, images)
 
 
 def results(outcomes: list[RunOutcome]) -> dict[str, Any]:

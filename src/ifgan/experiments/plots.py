@@ -81,6 +81,27 @@ def _joins(records: list[RunRecord]) -> dict[int, str]:
     return {epoch: f"{' and '.join(sorted(who))} from here" for epoch, who in sorted(joined.items())}
 
 
+def reliability_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
+    """How often a method is right where it says so: accuracy over confidence, pooled over its folds; a dot's area is
+    its bin's share of the pictures. Guo et al., https://arxiv.org/abs/1706.04599, Fig. 1.
+    """
+    figure = new_figure(3.6 * len(groups), 3.5)
+    axes = figure.subplots(1, len(groups), squeeze=False)[0]
+    colours = _colours(list(groups))
+    for axis, (method, outcomes) in zip(axes, groups.items(), strict=True):
+        probabilities = np.concatenate([outcome.evaluation.probabilities for outcome in outcomes])
+        true = np.concatenate([outcome.evaluation.true for outcome in outcomes])
+        counts, confidence, share = metrics.reliability(probabilities, true)
+        filled = counts > 0
+        axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
+        areas = 600 * counts[filled] / counts.sum()
+        axis.scatter(confidence[filled], share[filled], areas, color=colours[method], alpha=0.7)
+        axis.set_title(f"{method}: {metrics.expected_calibration_error(probabilities, true):.3f}", fontsize=10)
+        axis.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(0, 1.03))
+        axis.grid(alpha=0.3)
+    return figure
+
+
 def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
     """Accuracy of every tested person, sorted, a line a method; None where no subjects are known."""
     shares = {method: sorted(_shares(outcomes)) for method, outcomes in groups.items()}

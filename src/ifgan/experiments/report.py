@@ -15,7 +15,7 @@ from jinja2 import Environment
 from ifgan.config import Config, to_dict
 from ifgan.experiments.outcome import results
 from ifgan.experiments.picture_files import data_uri, rendered
-from ifgan.experiments.plots import confusion_figure, curves_figure, subjects_figure
+from ifgan.experiments.plots import confusion_figure, curves_figure, reliability_figure, subjects_figure
 from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, read_plan, read_runs
 from ifgan.experiments.tables import (
     Table,
@@ -107,6 +107,10 @@ def _pictures(records: list[RunRecord]) -> list[Picture]:
         if groups:
             note = "Numbers of pictures; shade: share of the true class."
             pictures.append(Picture(f"Confusion matrices{where}", rendered(confusion_figure(groups)), note))
+            note = (
+                "Share of right answers over stated confidence, in 15 bins; area: pictures; above: calibration error."
+            )
+            pictures.append(Picture(f"Reliability{where}", rendered(reliability_figure(groups)), note))
         if subjects := subjects_figure(groups):
             note = "Each person's share of pictures predicted right, people sorted for each method by itself."
             pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))

@@ -56,8 +56,9 @@ class RunRecord:
         return None if best is None else best["epoch"]
 
 
-def read_runs(folder: Path) -> list[RunRecord]:
-    """Every run below ``folder`` (or the run that it is), by set, by method in the paper's order, then by fold.
+def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:
+    """Every run below ``folder`` (or the run that it is) with its outcome on ``split``, by set, by method in the
+    paper's order, then by fold.
 
     Raises InputError when there is none, a record is broken, or the same fold was run twice with the same settings.
     """
@@ -65,7 +66,7 @@ def read_runs(folder: Path) -> list[RunRecord]:
     paths = sorted(path.parent for path in folder.rglob("config.yaml"))
     if not paths:
         raise InputError(f"{folder}: holds no run folder; expected one with config.yaml, as ifgan train makes")
-    records = _told_apart([_record(folder, path) for path in paths])
+    records = _told_apart([_record(folder, path, split) for path in paths])
     places: dict[tuple[str, str, int], str] = {}
     for record in records:
         place = (record.data, record.method, record.fold)
@@ -79,11 +80,11 @@ def _place(record: RunRecord) -> tuple[str, int, str, int, str]:
     return record.data, variant_rank(variant_of(record.config)), record.method, record.fold, record.name
 
 
-def _record(folder: Path, path: Path) -> RunRecord:
+def _record(folder: Path, path: Path, split_name: str) -> RunRecord:
     run, config = RunFolder(path), read_config(path / "config.yaml")
     name = str(path.relative_to(folder)) if path != folder else path.name
     split, environment = read_json(path / "split.json"), read_json(path / "environment.json")
-    return RunRecord(name, run, config, split, environment, read_outcome(run), variant_of(config))
+    return RunRecord(name, run, config, split, environment, read_outcome(run, split_name), variant_of(config))
 
 
 def _told_apart(records: list[RunRecord]) -> list[RunRecord]:

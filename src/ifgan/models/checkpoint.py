@@ -4,6 +4,7 @@ A checkpoint rebuilds its networks, labels and preprocessing from itself; nothin
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,15 @@ _HEADER = "ifgan"
 
 @dataclass(frozen=True)
 class Trained:
-    """A system with what it needs to be used: the names of its logits, and how its input was made."""
+    """A system with what it needs to be used: the names of its logits, how its input was made, and by what its logits
+    are divided before the softmax, so that probabilities are as often right as they say.
+    """
 
     system: System
     labels: tuple[str, ...]
     config: Config
     about: dict[str, Any]
+    temperature: float = 1.0
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
@@ -59,7 +63,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def save_trained(path: Path, trained: Trained) -> None:
     """Write a checkpoint that `load_trained` reads."""
-    header = {"config": to_dict(trained.config), "labels": list(trained.labels), "about": trained.about}
+    header: dict[str, Any] = {"config": to_dict(trained.config), "labels": list(trained.labels)}
+    header |= {"about": trained.about, "temperature": trained.temperature}
     write_tensors(path, trained.system.state_dict(), header)
 
 
@@ -74,4 +79,7 @@ def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
         )
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: does not fit its own configuration ({str(error).splitlines()[0]})") from error
-    return Trained(system.to(device).eval(), labels, config, header.get("about", {}))
+    temperature = header.get("temperature", 1.0)  # the first checkpoints had none
+    if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
+        raise InputError(f"{path}: temperature {temperature!r}; expected a number above 0")
+    return Trained(system.to(device).eval(), labels, config, header.get("about", {}), temperature)

@@ -45,8 +45,10 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(system: System, pairs: FacePairs, *, batch_size: int = 64) -> Evaluation:
-    """Run a system, in evaluation mode, over pairs made without a policy (centre crops, §4.2)."""
+def evaluate(system: System, pairs: FacePairs, *, temperature: float = 1.0, batch_size: int = 64) -> Evaluation:
+    """Run a system, in evaluation mode, over pairs made without a policy (centre crops, §4.2). ``temperature`` divides
+    its logits.
+    """
     was_training = system.training
     system.eval()
     device = next(system.parameters()).device
@@ -55,7 +57,7 @@ def evaluate(system: System, pairs: FacePairs, *, batch_size: int = 64) -> Evalu
         items = [pairs[0, index] for index in range(start, min(start + batch_size, len(pairs)))]
         image, average, label = (torch.stack(tensors).to(device) for tensors in zip(*items, strict=True))
         output = system(image)
-        probabilities.append(output.logits.float().softmax(1).cpu())
+        probabilities.append(output.logits.float().div(temperature).softmax(1).cpu())
         true.append(label.cpu())
         if output.average_face is not None:
             differences.append((output.average_face.float() - average).abs().mean(dim=(1, 2, 3)).cpu())  # (B,)

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from ifgan.config import Config
 from ifgan.data.pairs import Batch, FacePairs
 from ifgan.errors import InputError
+from ifgan.metrics import fit_temperature
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
@@ -126,14 +127,16 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
 
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
-    """Write the best checkpoint when this epoch is it."""
+    """Write the best checkpoint when this epoch is it, with the temperature that fits its validation pictures."""
     accuracy, loss = evaluation.summary()["accuracy"], evaluation.loss
     if (accuracy, -loss) <= (progress.best_accuracy, -progress.best_loss):
         return
     progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, float(accuracy or 0.0), loss
     if session.leads:
         about = {"epoch": progress.epoch + 1, "selection": "validation", "validation": evaluation.summary()}
-        save_trained(session.run.best, Trained(nets.system, session.train.labels, session.config, about))
+        temperature = fit_temperature(evaluation.probabilities, evaluation.true)
+        trained = Trained(nets.system, session.train.labels, session.config, about, temperature)
+        save_trained(session.run.best, trained)
 
 
 def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:
