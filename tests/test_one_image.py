@@ -181,8 +181,10 @@ def test_the_recognizer_goes_the_same_way_and_answers_in_json(run: RunFolder, to
     (face,) = Recognizer.from_pretrained(run.path)(tour.photo)
     assert sum(face.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert face.average_face.size == (SIDE, SIDE)
-    by_hand = load_trained(run.best).system(to_model_input(next(find_faces([tour.photo])).aligned[0], SIDE)[None])
-    assert list(face.probabilities.values()) == pytest.approx(by_hand.logits.softmax(1)[0].tolist(), abs=1e-5)
+    trained = load_trained(run.best)
+    by_hand = trained.system(to_model_input(next(find_faces([tour.photo])).aligned[0], SIDE)[None])
+    expected = (by_hand.logits / trained.temperature).softmax(1)[0].tolist()
+    assert list(face.probabilities.values()) == pytest.approx(expected, abs=1e-5)
     assert predict_files([tour.photo], str(run.path), str(tour.root / "out.jsonl")) == 0
     line = json.loads((tour.root / "out.jsonl").read_text())
     assert line == {"image": str(tour.photo), "faces": [face.to_dict()], "error": None}
