@@ -172,6 +172,7 @@ def run(tour: SimpleNamespace) -> RunFolder:
 def test_a_checkpoint_needs_nothing_but_itself(run: RunFolder, tour: SimpleNamespace, tmp_path: Path):
     trained = load_trained(run.best)
     assert (trained.labels, trained.config) == (EXPRESSIONS, CONFIG)
+    assert torch.equal(trained.system.mixture.averages, tour.data.pairs("train", CONFIG).average_inputs())
     save_trained(tmp_path / "copy.safetensors", trained)
     again = load_trained(tmp_path / "copy.safetensors")
     assert torch.equal(again.system(tour.batch.image).logits, trained.system(tour.batch.image).logits)

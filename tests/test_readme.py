@@ -44,7 +44,7 @@ def test_the_demo_s_table_is_the_kept_one():
 def test_the_leakage_table_is_the_kept_one():
     found = json.loads((ROOT / "results" / "demo" / "leakage" / "leakage.json").read_text())
     rows = {row["view"]: row for row in found["rows"] if row["vectors"] == "pixels"}
-    for view in ("input", "blurred", "pixelated", "generated"):
+    for view in ("input", "blurred", "pixelated", "generated", "mixture"):
         who, what = rows[view]["reidentified"], rows[view]["expression"]
         shares = [who["nearest neighbour"]["share"], who["linear probe"]["share"], what["share"]]
         assert f"| {view} | " + " | ".join(f"{share:.3f}" for share in shares) + " |" in README

@@ -216,6 +216,7 @@ def predict(
     faces: Path | None = None,
     aligned: bool = False,
     one: bool = False,
+    redraw: Literal["free", "mixture"] | None = None,
     workers: int | None = None,
 ) -> int:
     """Read the expressions of every face in pictures or folders of them, one JSON object a picture.
@@ -227,11 +228,14 @@ def predict(
         faces: folder for the redrawn, identity-free faces
         aligned: pictures are aligned faces already
         one: only the largest, most central face of each picture
+        redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made
         workers: processes that look for faces; unset: one a core
     """
     from ifgan.experiments.batch_predict import predict_files
 
-    failed = predict_files(pictures, model, json_out, faces, aligned=aligned, every_face=not one, workers=workers)
+    failed = predict_files(
+        pictures, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers
+    )
     return FAILED if failed else 0
 
 

@@ -50,6 +50,8 @@ class Config:
     """decoder: 4x4 transposed convolutions, or nearest neighbour and 3x3 convolutions"""
     generator_dropout: float = 0.0
     """dropout in the two innermost decoder blocks (pix2pix: 0.5)"""
+    redraw: Literal["free", "mixture"] = "free"
+    """the face that is given out: as G draws it, or the nearest mixture of average faces, which shows nobody"""
 
     # Discriminator (§3.1, Fig. 2)
     discriminator_width: int = 64

@@ -19,6 +19,7 @@ from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
+from ifgan.models.system import Redraw
 
 # Faces at a time. On a CPU more costs memory (the paper's networks take 4 GB for 32) and gains nothing.
 _BATCH = {"cpu": 8, "cuda": 32}
@@ -69,14 +70,22 @@ class Recognizer:
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path, *, device: torch.device | str = "cpu", aligned: bool = False
+        cls,
+        model: str | Path,
+        *,
+        device: torch.device | str = "cpu",
+        aligned: bool = False,
+        redraw: Redraw | None = None,
     ) -> "Recognizer":
         """From a run folder, a ``.safetensors`` file, a folder with ``model.safetensors``, or a Hugging Face id.
 
-        ``aligned``: pictures are aligned faces already, their central square is read without detection.
-        Raises InputError.
+        ``aligned``: pictures are aligned faces already, their central square is read without detection. ``redraw``:
+        "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
+        who it was; None for what the model was trained with. Raises InputError.
         """
-        return cls(load_trained(find_checkpoint(model), device), aligned=aligned)
+        trained = load_trained(find_checkpoint(model), device)
+        trained.system.redraw = redraw or trained.system.redraw
+        return cls(trained, aligned=aligned)
 
     @property
     def labels(self) -> tuple[str, ...]:

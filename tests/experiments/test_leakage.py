@@ -120,7 +120,7 @@ def test_the_command(home: Path, capsys: pytest.CaptureFixture[str]):
     assert (found["subjects"], found["pictures"], found["chance"]) == (4, 12, 0.25)
     assert set(found["classifiers"]) == {"this run", "the baseline"}
     views = {(row["view"], row["vectors"]): row for row in found["rows"]}
-    assert len(views) == 5 * 3 + 1
+    assert len(views) == 6 * 3 + 1
     with open(home / "ifgan" / "leakage" / "leakage.csv", newline="") as file:
         pictures = list(csv.DictReader(file))
     for (view, vectors), row in views.items():

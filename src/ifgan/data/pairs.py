@@ -79,6 +79,10 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
         return Batch(image, average, torch.tensor(self.labels.index(expression)))
 
+    def average_inputs(self) -> Tensor:
+        """(N, 3, S, S) in [-1, 1]: the average faces as the networks see them, in the labels' order."""
+        return torch.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
+
     def label_counts(self) -> dict[str, int]:
         """Pictures per label."""
         expressions = [located.sample.expression for located in self.samples]

@@ -1,16 +1,18 @@
-"""Pictures of the same people with more or less of them left: as they are, blurred, pixelated, redrawn by G, and the
-average face itself, which shows nobody.
+"""Pictures of the same people with more or less of them left: as they are, blurred, pixelated, redrawn by G, that as
+a mixture of average faces, and the average face itself, which shows nobody.
 """
 
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from ifgan.data.pairs import FacePairs
 from ifgan.errors import InputError
+from ifgan.models.generator import Generator
+from ifgan.models.mixture import Mixture
 
 _BATCH = 64
 
@@ -32,17 +34,19 @@ class Plain:
             raise InputError(f"blocks {self.blocks}: expected at least 1")
 
 
-def views_of(pairs: FacePairs, generator: nn.Module, plain: Plain) -> dict[str, Tensor]:
+def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: Plain) -> dict[str, Tensor]:
     """Name to pictures, (M, 3, S, S) in [-1, 1] each, in the order of ``pairs``; all of them in the 256 steps that a
     picture file has, since that is what would be handed on.
     """
     items = [pairs[0, index] for index in range(len(pairs))]
     inputs = torch.stack([item.image for item in items])
+    generated = redrawn(generator, inputs)
     views = {
         "input": inputs,
         "blurred": blurred(inputs, plain.blur),
         "pixelated": pixelated(inputs, plain.blocks),
-        "generated": redrawn(generator, inputs),
+        "generated": generated,
+        "mixture": mixture(generated),
         "average face": torch.stack([item.average for item in items]),
     }
     return {name: stored(images) for name, images in views.items()}
@@ -67,6 +71,6 @@ def pixelated(images: Tensor, blocks: int) -> Tensor:
 
 
 @torch.inference_mode()
-def redrawn(generator: nn.Module, images: Tensor) -> Tensor:
+def redrawn(generator: Generator, images: Tensor) -> Tensor:
     """(M, 3, S, S) as G, in evaluation mode, draws them."""
     return torch.cat([generator(batch).float() for batch in images.split(_BATCH)])

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from ifgan.data.readers.base import PICTURE_SUFFIXES, safe_name
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
+from ifgan.models.system import Redraw
 from ifgan.predict import PictureFaces, Recognizer
 from ifgan.progress import track
 
@@ -24,15 +25,17 @@ def predict_files(
     *,
     aligned: bool = False,
     every_face: bool = True,
+    redraw: Redraw | None = None,
     workers: int | None = None,
 ) -> int:
     """Write a line for every picture in ``sources`` (files, or folders searched through); returns how many failed.
 
     ``json_out``: a file, or ``-`` for standard output. ``faces``: folder for the redrawn faces; each line then
-    names its faces' files as ``average_face``. Raises InputError for what concerns all pictures.
+    names its faces' files as ``average_face``. ``redraw``: as of `Recognizer.from_pretrained`. Raises InputError for
+    what concerns all pictures.
     """
     paths = list(pictures_in(sources))
-    recognizer = Recognizer.from_pretrained(model, aligned=aligned)
+    recognizer = Recognizer.from_pretrained(model, aligned=aligned, redraw=redraw)
     if faces is not None and not recognizer.redraws:
         raise InputError(f"{model}: a baseline, which redraws no faces; expected a model with a generator for --faces")
     results = recognizer.stream(paths, every_face=every_face, workers=workers)

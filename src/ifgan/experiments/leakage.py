@@ -48,27 +48,25 @@ def measure_leakage(
     trained on, a baseline of another fold, and where nobody can be re-identified: one person, one picture each.
     """
     trained = load_trained(RunFolder(run).best)
-    generator = trained.system.generator
-    if generator is None:
+    generator, mixture = trained.system.generator, trained.system.mixture
+    if generator is None or mixture is None:
         raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
     other = None if baseline is None else _baseline(Path(baseline), Path(run), trained)
     pairs, left_out = _askable(_pairs(Path(run), Path(data), trained, people), groups, Path(data))
     samples = [located.sample for located in pairs.samples]
     subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
     group_of = expressions if groups == "expression" else picture_groups(subjects)
-    views = views_of(pairs, generator, plain or Plain())
+    mixture.averages.copy_(pairs.average_inputs())
+    views = views_of(pairs, generator, mixture, plain or Plain())
     vectors = {
         (view, kind): vectors_of(pictures)
         for view, pictures in views.items()
         for kind, vectors_of in _kinds(other).items()
     }
-    classifiers = {}
-    for name, system in {"this run": trained, "the baseline": other}.items():
-        if system is not None:
-            decided, features = _decided(system, views["input"])
-            classifiers[name] = float((decided == expressions).mean())
-            if system is trained:
-                vectors["as E sees it", "E's features"] = features
+    decided, vectors["as E sees it", "E's features"] = _decided(trained, views["input"])
+    classifiers = {"this run": float((decided == expressions).mean())}
+    if other is not None:
+        classifiers["the baseline"] = float((_decided(other, views["input"])[0] == expressions).mean())
     rows = tuple(
         Row(
             *place,

@@ -4,6 +4,7 @@ from ifgan.config import Config
 from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
+from ifgan.models.mixture import Mixture
 from ifgan.models.system import System
 
 
@@ -17,7 +18,8 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         pretrained=config.pretrained if pretrained is None else pretrained,
         pair_stem=config.pair_stem,
     )
-    return System(classifier, generator, config.classifier_input)
+    mixture = None if generator is None else Mixture(classes, config.image_size)
+    return System(classifier, generator, mixture, config.classifier_input, config.redraw)
 
 
 def build_discriminator(config: Config) -> Discriminator | None:

@@ -74,6 +74,8 @@ def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
     try:
         config, labels = from_dict(header["config"], source=str(path)), tuple(header["labels"])
         system = build_system(config, len(labels), pretrained="none")
+        if system.mixture is not None:  # the first checkpoints had no average faces
+            tensors.setdefault("mixture.averages", system.mixture.averages)
         system.load_state_dict(
             {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
         )

@@ -3,11 +3,15 @@ are employed during testing".
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
 from ifgan.models.classifier import Classifier, ClassifierInput
 from ifgan.models.generator import Generator
+from ifgan.models.mixture import Mixture
+
+Redraw = Literal["free", "mixture"]
 
 
 @dataclass(frozen=True)
@@ -23,19 +27,31 @@ class System(nn.Module):
     """G and E together, or E alone for the baseline (generator None).
 
     ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, which
-    makes the prediction strictly identity-free.
+    makes the prediction strictly identity-free. ``redraw``: whether the face that is given out is G's drawing, which E
+    reads, or its ``mixture``.
     """
 
-    def __init__(self, classifier: Classifier, generator: Generator | None, classifier_input: ClassifierInput) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        generator: Generator | None,
+        mixture: Mixture | None,
+        classifier_input: ClassifierInput = "pair",
+        redraw: Redraw = "free",
+    ) -> None:
         super().__init__()
         self.classifier = classifier
         self.generator = generator
+        self.mixture = mixture
         self.classifier_input = classifier_input
+        self.redraw = redraw
 
     def forward(self, image: Tensor) -> SystemOutput:
         """image: (B, 3, S, S) in [-1, 1]."""
         face = None if self.generator is None else self.generator(image)  # (B, 3, S, S)
         logits, features = self.classifier(*pictures_for_classifier(image, face, self.classifier_input))
+        if face is not None and self.mixture is not None and self.redraw == "mixture":
+            face = self.mixture(face.float())
         return SystemOutput(face, logits, features)
 
 

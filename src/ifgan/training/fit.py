@@ -53,6 +53,8 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
     """
     session = Session(config, run, train, validation, make_accelerator(config), say or _print)
     nets = build_networks(config, len(train.labels), session.accelerator)
+    if nets.system.mixture is not None:
+        nets.system.mixture.to(session.accelerator.device).averages.copy_(train.average_inputs())
     progress = load_state(run.last, nets) if run.last.exists() else Progress()
     while progress.epoch < config.epochs:
         started = time.monotonic()
