@@ -78,6 +78,8 @@ def _add_train_arguments(parser: jsonargparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder to make")
     parser.add_argument("--fold", type=int | None, default=None, help="fold number; unset: the official split, or 0")
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
+    few = "train on so many of the training subjects, drawn by the seed; unset: all"
+    parser.add_argument("--train-subjects", dest="train_subjects", type=int | None, default=None, help=few)
     _add_protocol_arguments(parser)
     _add_config_arguments(parser)
 
@@ -93,6 +95,8 @@ def _add_crossval_arguments(parser: jsonargparse.ArgumentParser) -> None:
         "ifgan-generated, ifgan-separate",
     )
     parser.add_argument("--only", type=int, nargs="*", default=[], help="these folds' numbers; unset: all")
+    few = "the whole comparison once for each of these numbers of training subjects, drawn by the seed; unset: all"
+    parser.add_argument("--train-subjects", dest="train_subjects", type=int, nargs="*", default=[], help=few)
     parser.add_argument("--engine", type=Literal["local", "ray"], default="local", help="one by one, or a Ray cluster")
     parser.add_argument("--cpus-per-fold", dest="cpus_per_fold", type=float, default=1.0, help="ray: CPUs a run takes")
     parser.add_argument("--gpus-per-fold", dest="gpus_per_fold", type=float, default=0.0, help="ray: GPUs, e.g. 0.5")
@@ -187,7 +191,7 @@ def _with_config(values: dict[str, Any]) -> dict[str, Any]:
     changes = {name: value for name, value in changes.items() if value is not None}
     preset, path = values.pop("preset"), values.pop("config")
     config = from_dict(to_dict(read_config(path)) | changes) if path else make_config(preset, **changes)
-    lists = {name: tuple(values[name]) for name in ("extra", "averages", "only") if name in values}
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return values | lists | {"config": config}
 
 

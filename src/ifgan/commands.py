@@ -109,6 +109,7 @@ def train(
     folds: int = 10,
     folds_file: Path | None = None,
     leaks: Literal["stop", "drop"] = "stop",
+    train_subjects: int | None = None,
     resume: bool = False,
     dry_run: bool = False,
 ) -> int:
@@ -117,7 +118,7 @@ def train(
     from ifgan.training.run_data import SplitChoice, load_run_data
     from ifgan.training.run_folder import RunFolder
 
-    choice = SplitChoice(fold, rule, folds, folds_file)
+    choice = SplitChoice(fold, rule, folds, folds_file, train_subjects)
     run_data = load_run_data(data, choice, extra=extra, averages_from=averages, leaks=leaks, seed=config.seed)
     print(run_data.describe())
     if dry_run:
@@ -141,6 +142,7 @@ def crossval(
     folds_file: Path | None = None,
     only: tuple[int, ...] = (),
     leaks: Literal["stop", "drop"] = "stop",
+    train_subjects: tuple[int, ...] = (),
     engine: Literal["local", "ray"] = "local",
     cpus_per_fold: float = 1.0,
     gpus_per_fold: float = 0.0,
@@ -154,7 +156,7 @@ def crossval(
 
     protocol = Protocol(
         data=tuple(data), methods=tuple(methods.split(",")), rule=rule, folds=folds, file=folds_file,
-        only=only or None, extra=extra, averages_from=averages, leaks=leaks,
+        only=only or None, extra=extra, averages_from=averages, leaks=leaks, train_subjects=train_subjects or (None,),
     )  # fmt: skip
     if dry_run:
         for job in jobs_of(protocol, config, out, sys.argv):

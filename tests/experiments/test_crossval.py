@@ -18,9 +18,10 @@ from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
 from ifgan.experiments.jobs import JobEnd
+from ifgan.experiments.plots import few_subjects_figure
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import read_runs
-from ifgan.experiments.tables import DASH
+from ifgan.experiments.tables import DASH, comparisons
 from tiny_runs import make_prepared, tiny
 
 FOLDS = 3
@@ -107,6 +108,25 @@ def test_the_table_shows_what_is_missing(finished: Path, tmp_path: Path):
     ]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [["baseline", "2 of 3"], ["ifgan", "0 of 3"]]
     assert DASH in (tmp_path / "report" / "methods.tex").read_text().replace("---", DASH)
+
+
+def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path: Path):
+    ends = run(colours, tmp_path / "runs", only=(0, 1), methods=("baseline",), train_subjects=(1, None))
+    assert [end.name for end in ends] == [
+        f"colours/baseline/{place}" for k in (0, 1) for place in (f"subjects-1/fold-{k}", f"fold-{k}")
+    ]
+    records = read_runs(tmp_path / "runs")
+    assert sorted({(record.method, record.train_subjects) for record in records}) == [
+        ("baseline train_subjects=1", 1),
+        ("baseline train_subjects=all", 2),
+    ]
+    assert comparisons(records) == {}  # other people trained: no pair
+    figure = few_subjects_figure(records)
+    assert figure is not None
+    (line, *_), *_ = figure.axes[0].containers
+    assert line.get_xdata().tolist() == [1, 2]
+    write_report(tmp_path / "runs", tmp_path / "report")
+    assert (tmp_path / "report" / "accuracy_over_training_subjects.png").exists()
 
 
 def test_somebody_else_s_folds(colours: Path, tmp_path: Path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
-from ifgan.training.run_data import RunData, SplitChoice, load_run_data
+from ifgan.training.run_data import RunData, SplitChoice, load_run_data, recorded_run_data
 from tiny_runs import make_prepared
 
 
@@ -81,3 +81,43 @@ def test_a_picture_on_both_sides_stops_the_run_or_is_left_out(change: int, tmp_p
     assert samples["s0 anger"] in [item.path for item in kept.parts["test"]]
     assert len(kept.parts["train"]) == 8 * 3 - 1
     assert "1 training pictures" in kept.describe()
+
+
+def test_few_training_subjects_are_among_more_and_nobody_else_changes(tmp_path: Path) -> None:
+    prepared = make_prepared(tmp_path / "a", tmp_path / "own")
+    whole, few, more = (load_run_data(prepared, SplitChoice(0, train_subjects=n)) for n in (None, 2, 5))
+    people = [{item.sample.subject for item in data.parts["train"]} for data in (few, more, whole)]
+    assert [len(group) for group in people] == [2, 5, 8]
+    assert people[0] < people[1] < people[2]
+    for part in ("validation", "test"):
+        assert few.parts[part] == more.parts[part] == whole.parts[part]
+    assert not np.array_equal(few.averages["anger"], whole.averages["anger"])  # averages are of those who train
+    again = recorded_run_data(prepared, few.record, few.averages, seed=0)
+    assert again.parts == few.parts
+
+
+def test_other_seeds_and_folds_draw_other_people(tmp_path: Path) -> None:
+    prepared = make_prepared(tmp_path / "a", tmp_path / "own")
+    choices = [
+        load_run_data(prepared, SplitChoice(fold, train_subjects=3), seed=seed) for fold in (0, 5) for seed in (0, 1)
+    ]
+    assert len({frozenset(data.record["subjects"]["train"]) for data in choices}) == 4
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "expected 1 to 8"), (9, "expected 1 to 8")])
+def test_numbers_of_training_subjects_that_can_not_be(number: int, words: str, tmp_path: Path) -> None:
+    prepared = make_prepared(tmp_path / "a", tmp_path / "own")
+    with pytest.raises(InputError, match=f"train_subjects {number}: {words}"):
+        load_run_data(prepared, SplitChoice(0, train_subjects=number))
+
+
+def test_few_of_unknown_people_are_refused(tmp_path: Path) -> None:
+    prepared = make_prepared(tmp_path / "a", tmp_path / "own", subjects=3)
+    lines = (prepared / "manifest.csv").read_text().splitlines()
+    splits = ["train"] * 3 + ["validation"] * 3 + ["test"] * 3
+    rows = [line.split(",") for line in lines[1:]]
+    named = [[*row[:2], "", *row[3:7], split, *row[8:]] for row, split in zip(rows, splits, strict=True)]
+    (prepared / "manifest.csv").write_text("\n".join([lines[0], *map(",".join, named)]) + "\n")
+    assert load_run_data(prepared, SplitChoice()).parts["test"]
+    with pytest.raises(InputError, match="without subject ids"):
+        load_run_data(prepared, SplitChoice(train_subjects=1))

@@ -185,6 +185,22 @@ def split_samples(samples: Iterable[Sample], fold: Fold | None = None, *, seed: 
     return parts
 
 
+def few_subjects(train: list[Sample], number: int, *, seed: int) -> list[Sample]:
+    """The training pictures of ``number`` people, drawn by ``seed``; whoever is among few is among more.
+
+    Raises InputError for fewer people than that, unknown ones, and when they don't show every expression.
+    """
+    people = sorted({sample.subject for sample in train})
+    if "" in people:
+        raise InputError("train_subjects: the set has pictures without subject ids; people can't be counted")
+    if not 1 <= number <= len(people):
+        raise InputError(f"train_subjects {number}: expected 1 to {len(people)}, the training subjects that there are")
+    chosen = {people[i] for i in numpy_rng("training subjects", seed, *people).permutation(len(people))[:number]}
+    kept = [sample for sample in train if sample.subject in chosen]
+    _require_training_pictures(train, kept, f"train_subjects {number}")
+    return kept
+
+
 def _name(fold: Fold | None) -> str:
     return "the official split" if fold is None else f"fold {fold.index}"
 

@@ -1,6 +1,7 @@
 """Cross-validation: every fold of every method on every set, each in a run folder of its own. Paper §4.1, §4.4.
 
-``RUNS/<set>/folds.json`` are the folds, ``RUNS/<set>/<method>/fold-<k>`` the runs, ``RUNS/<set>/results.json`` the
+``RUNS/<set>/folds.json`` are the folds, ``RUNS/<set>/<method>/fold-<k>`` the runs (with few training subjects:
+``RUNS/<set>/<method>/subjects-<n>/fold-<k>``), ``RUNS/<set>/results.json`` the
 contract's results (DESIGN §3), ``RUNS/crossval.json`` what was asked for, so that a table can show what is missing.
 Launched again, finished folds are kept and the others go on where they stopped.
 """
@@ -25,6 +26,7 @@ from ifgan.training.run_data import SplitChoice, WhatOfLeaks
 class Protocol:
     """What is compared on what. ``file``: folds from a file instead of the ``rule``; sets with an official split and
     no ``file`` are run on that split. ``only``: some folds' numbers, or all. ``extra`` sets join every other set.
+    ``train_subjects``: all of it once for each of these numbers of people; None is all of them.
     """
 
     data: tuple[Path, ...]
@@ -36,6 +38,7 @@ class Protocol:
     extra: tuple[Path, ...] = ()
     averages_from: tuple[Path, ...] = ()
     leaks: WhatOfLeaks = "stop"
+    train_subjects: tuple[int | None, ...] = (None,)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,11 @@ def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) 
     for data in (path.resolve() for path in protocol.data):
         for choice in _choices(data, protocol, runs / data.name):
             for method in protocol.methods:
-                fold = "split" if choice.fold is None else f"fold-{choice.fold}"
+                name = f"{data.name}/{method}/{_place(choice)}"
                 jobs.append(
                     Job(
-                        name=f"{data.name}/{method}/{fold}",
-                        out=(runs / data.name / method / fold).resolve(),
+                        name=name,
+                        out=(runs / name).resolve(),
                         data=data,
                         choice=choice,
                         config=with_variant(config, method),
@@ -93,17 +96,26 @@ def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) 
 
 
 def _choices(data: Path, protocol: Protocol, home: Path) -> list[SplitChoice]:
-    """One choice a fold, or the official split."""
+    """One choice a fold (or for the official split) and number of training subjects."""
     samples = read_manifest(data)
     if protocol.file is None and all(sample.split for sample in samples):
-        return [SplitChoice()]
+        return [SplitChoice(train_subjects=count) for count in protocol.train_subjects]
     folds = _folds(samples, protocol)
     _keep_folds(home / "folds.json", folds, protocol, samples[0].dataset)
     numbers = range(len(folds)) if protocol.only is None else protocol.only
     if unknown := [number for number in numbers if number not in range(len(folds))]:
         raise InputError(f"{data}: fold {unknown[0]} of {len(folds)}; expected 0 to {len(folds) - 1}")
     file = None if protocol.file is None else protocol.file.resolve()
-    return [SplitChoice(number, protocol.rule, protocol.folds, file) for number in numbers]
+    return [
+        SplitChoice(number, protocol.rule, protocol.folds, file, count)
+        for number in numbers
+        for count in protocol.train_subjects
+    ]
+
+
+def _place(choice: SplitChoice) -> str:
+    fold = "split" if choice.fold is None else f"fold-{choice.fold}"
+    return fold if choice.train_subjects is None else f"subjects-{choice.train_subjects}/{fold}"
 
 
 def _folds(samples: list[Sample], protocol: Protocol) -> list[Fold]:

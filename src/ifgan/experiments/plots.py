@@ -1,6 +1,7 @@
 """The report's plots: confusion matrices and learning curves, as matplotlib figures. Paper §4.4."""
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -117,6 +118,39 @@ def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9)
     return figure
+
+
+def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
+    """Accuracy on the test people over the number of people who trained, a line a method: mean over folds, and its
+    standard deviation. None where all runs of a method have as many.
+    """
+    lines: dict[str, dict[int, list[float]]] = {}
+    for record in records:
+        if record.outcome is not None:
+            method = re.sub(r" train_subjects=\S+", "", record.method)
+            found = lines.setdefault(method, {}).setdefault(record.train_subjects, [])
+            found.append(metrics.accuracy(record.outcome.evaluation.confusion))
+    if not any(_asked_for_few(record) for record in records):
+        return None
+    figure = new_figure(7, 3.6)
+    axis = figure.subplots()
+    colours = _colours(list(lines))
+    for method, places in lines.items():
+        numbers = sorted(places)
+        spread = np.array([np.std(places[n], ddof=1) if len(places[n]) > 1 else 0.0 for n in numbers])
+        means = np.array([np.mean(places[n]) for n in numbers])
+        axis.errorbar(numbers, means, spread, color=colours[method], label=method, marker="o", capsize=3, linewidth=1.3)
+    axis.set(xlabel="people who trained", ylabel="accuracy", xscale="log")
+    ticks = sorted({number for places in lines.values() for number in places})
+    axis.set_xticks(ticks, [str(number) for number in ticks], minor=False)
+    axis.minorticks_off()
+    axis.grid(alpha=0.3)
+    axis.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _asked_for_few(record: RunRecord) -> bool:
+    return record.split["choice"].get("train_subjects") is not None
 
 
 def _shares(outcomes: list[RunOutcome]) -> list[float]:

@@ -15,7 +15,13 @@ from jinja2 import Environment
 from ifgan.config import Config, to_dict
 from ifgan.experiments.outcome import results
 from ifgan.experiments.picture_files import data_uri, rendered
-from ifgan.experiments.plots import confusion_figure, curves_figure, reliability_figure, subjects_figure
+from ifgan.experiments.plots import (
+    confusion_figure,
+    curves_figure,
+    few_subjects_figure,
+    reliability_figure,
+    subjects_figure,
+)
 from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, read_plan, read_runs
 from ifgan.experiments.tables import (
     Table,
@@ -114,6 +120,9 @@ def _pictures(records: list[RunRecord]) -> list[Picture]:
         if subjects := subjects_figure(groups):
             note = "Each person's share of pictures predicted right, people sorted for each method by itself."
             pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
+        if few := few_subjects_figure(on_set):
+            note = "Mean over folds and standard deviation; the same test people for every number."
+            pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
         if any(record.run.metrics() for record in on_set):
             pictures.append(Picture(f"Learning curves{where}", rendered(curves_figure(on_set)), "One line a run."))
     return pictures + [picture for record in _shown(records) for picture in _drawn(record)]

@@ -44,6 +44,11 @@ class RunRecord:
         return self.split["choice"]["fold"] or 0
 
     @property
+    def train_subjects(self) -> int:
+        """How many people trained."""
+        return len(set(self.split["subjects"]["train"]))
+
+    @property
     def minutes(self) -> float:
         """Training and validation time."""
         return sum(line["seconds"] for line in self.run.metrics()) / 60
@@ -108,6 +113,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     """Whatever makes two runs of a variant two methods: settings, how folds were dealt, additional training data."""
     split = record.split
     told = {name: split["choice"].get(name) for name in ("rule", "folds", "file")}
+    told["train_subjects"] = split["choice"].get("train_subjects") or "all"
     return without_variant(record.config) | told | {name: split.get(name) for name in ("extra", "averages_from")}
 
 

@@ -118,15 +118,21 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
 
 
 def comparisons(records: list[RunRecord]) -> dict[str, list[Comparison]]:
-    """Per set, every method against every one before it, where they share folds."""
+    """Per set, every method against every one before it, where they share folds and number of training subjects."""
     return {data: found for data, on_set in by_set(records).items() if (found := _comparisons(on_set))}
 
 
 def _comparisons(records: list[RunRecord]) -> list[Comparison]:
     groups = list(by_method(records).values())
-    pairs = [(outcomes_of(b), outcomes_of(a)) for k, b in enumerate(groups) for a in groups[:k]]
+    alike = [(a, b) for k, b in enumerate(groups) for a in groups[:k] if few_of(a) == few_of(b)]
+    pairs = [(outcomes_of(b), outcomes_of(a)) for a, b in alike]
     found = [compare(ours, theirs) for ours, theirs in pairs if ours and theirs]
     return [comparison for comparison in found if comparison is not None]
+
+
+def few_of(group: list[RunRecord]) -> int | None:
+    """The number of training subjects that was asked for; None: all."""
+    return group[0].split["choice"].get("train_subjects")
 
 
 def comparison_table(found: dict[str, list[Comparison]]) -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ifgan.config import Config
 from ifgan.data.averages import average_located_faces
-from ifgan.data.folds import Fold, folds_of, read_folds, split_samples
+from ifgan.data.folds import Fold, few_subjects, folds_of, read_folds, split_samples
 from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.readers.base import some_of
@@ -54,13 +54,15 @@ class RunData:
 @dataclass(frozen=True)
 class SplitChoice:
     """How a set is split: fold number ``fold`` of ``folds`` dealt by ``rule``, or of those in the file ``file``;
-    ``fold`` None: the set's official split, or fold 0 where it has none.
+    ``fold`` None: the set's official split, or fold 0 where it has none. ``train_subjects``: only so many people of the
+    training part, or all.
     """
 
     fold: int | None = None
     rule: str = "step"
     folds: int = 10
     file: Path | None = None
+    train_subjects: int | None = None
 
 
 def load_run_data(
@@ -83,7 +85,10 @@ def load_run_data(
     """
     samples = read_manifest(folder)
     fold = _fold(folder, samples, choice)
-    parts = _located(folder, split_samples(samples, fold, seed=seed))
+    dealt = split_samples(samples, fold, seed=seed)
+    if choice.train_subjects is not None:
+        dealt["train"] = few_subjects(dealt["train"], choice.train_subjects, seed=seed)
+    parts = _located(folder, dealt)
     labels = in_order({sample.expression for sample in samples})
     joined, strangers = _joined(extra, labels, parts)
     parts["train"] += joined
@@ -99,7 +104,10 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     """
     samples = read_manifest(folder)
     fold = None if record["fold"] is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
-    parts = _located(folder, split_samples(samples, fold, seed=seed))
+    dealt = split_samples(samples, fold, seed=seed)
+    if number := record["choice"].get("train_subjects"):
+        dealt["train"] = few_subjects(dealt["train"], number, seed=seed)
+    parts = _located(folder, dealt)
     labels = in_order({sample.expression for sample in samples})
     found = {split: sorted({item.sample.subject for item in part}) for split, part in parts.items()}
     for split in ("validation", "test"):
