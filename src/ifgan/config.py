@@ -68,6 +68,8 @@ class Config:
     """imagenet (timm's weights from its hub), packaged (those inside a package), none, or a file with the weights"""
     classifier_input: Literal["pair", "generated"] = "pair"
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
+    classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)
+    """what E reads after training where it reads pairs: the pair, or one half alone; mean log-probability of several"""
     pair_stem: Literal["repeat", "first"] = "repeat"
     """how a three-channel stem becomes six: halved and repeated, or zero for the average face"""
     blank_average: float = 0.0
@@ -83,7 +85,9 @@ class Config:
     gan_start: float = 0.0
     """share of the epochs before the adversarial loss and D join, so that G draws expressions before D judges them"""
     classifier_start: float = 0.0
-    """share of the epochs before E and its losses join, so that E meets drawn faces that show an expression"""
+    """share of the epochs before E reads pairs, so that it meets drawn faces that show an expression"""
+    classifier_before: Literal["wait", "picture"] = "wait"
+    """E before that: does nothing, or learns from pictures alone (average half blanked), as the baseline does"""
     lambda_l1: float = 20.0
     """weight of the L1 loss, lambda 2"""
     lambda_softmax: float = 10.0
@@ -155,6 +159,10 @@ class Config:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
+        if self.classifier_input != "pair" and (self.classifier_before, self.classifier_views) != ("wait", ("pair",)):
+            raise InputError("classifier_before picture and classifier_views: only where E reads pairs")
+        if not self.classifier_views:
+            raise InputError("classifier_views: expected at least one of pair, picture, generated")
 
     @property
     def learning_rates(self) -> dict[str, float]:

@@ -158,3 +158,20 @@ def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"ifgan": '{"format": 99}'})
     with pytest.raises(InputError, match="format 99"):
         load_trained(tmp_path / "a.safetensors")
+
+
+def test_views_of_a_pair_are_averaged() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, 3, 32, 32)
+    state = build_system(tiny(), 6).state_dict()
+    answers = {}
+    for views in (("pair",), ("picture",), ("generated",), ("pair", "picture"), ("picture", "pair")):
+        system = build_system(tiny(classifier_views=views), 6).eval()
+        system.load_state_dict(state)
+        with torch.inference_mode():
+            answers[views] = system(x)
+    mean = (answers["pair",].logits.log_softmax(1) + answers["picture",].logits.log_softmax(1)) / 2
+    assert_close(answers["pair", "picture"].logits, mean)
+    assert_close(answers["picture", "pair"].logits, mean)
+    assert torch.equal(answers["picture", "pair"].features, answers["picture",].features)
+    assert not torch.equal(answers["generated",].logits, answers["pair",].logits)

@@ -20,7 +20,7 @@ from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import learning_rate_factor
+from ifgan.training.schedule import config_at, learning_rate_factor
 from ifgan.training.step import blanked, joint_objective, train_step
 from tiny_runs import TINY, make_prepared, tiny, train_tiny
 
@@ -217,3 +217,30 @@ def test_nothing_is_blanked_where_the_paper_blanks_nothing_or_the_face_is_all_th
     picture, face = torch.ones(2, 50, 3, 1, 1)
     for config in (tiny(blank_average=0.0, blank_picture=0.0), tiny(blank_average=0.5, classifier_input="generated")):
         assert all((half == 1).all() for half in blanked(picture, face, config))
+
+
+def test_classifier_that_reads_pictures_first_needs_no_drawn_face(prepared: Path, tmp_path: Path) -> None:
+    """Before it joins, E moves as it would without G; its schedule began at once."""
+    early = tiny(epochs=4, classifier_start=0.5, classifier_before="picture", schedule="cosine")
+    run_it(early, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")
+    losses = [line["train"] for line in RunFolder(tmp_path / "run").metrics()]
+    assert all("softmax" in parts for parts in losses)
+    assert losses[2]["softmax"] > 1.3 * losses[1]["softmax"]  # two passes over the batch, not one
+    nets = build_networks(early, 3, make_accelerator(early))
+    rates = []
+    for done in (1.0, 2.0, 3.0):
+        set_learning_rates(nets, early, done)
+        rates.append(nets.optimizers["classifier"].param_groups[0]["lr"])
+    assert rates == sorted(rates, reverse=True)
+    batch, phase = batch_of(), config_at(early, 1)
+    faces = [torch.zeros_like(batch.image), torch.ones_like(batch.image)]
+    totals = [
+        joint_objective(nets, batch, face, dataclasses.replace(phase, lambda_l1=0, lambda_gan=0))[0] for face in faces
+    ]
+    assert torch.equal(*totals)
+
+
+@pytest.mark.parametrize("changes", [{"classifier_before": "picture"}, {"classifier_views": ("picture",)}])
+def test_what_only_pairs_can_have(changes: dict) -> None:
+    with pytest.raises(InputError, match="only where E reads pairs"):
+        tiny(classifier_input="generated", **changes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ifgan import metrics
+from ifgan.config import Config
 from ifgan.experiments.comparison import right
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion
 from ifgan.experiments.picture_files import new_figure
@@ -51,8 +52,9 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
         epochs = [line["epoch"] for line in lines]
         style = {"color": colours[method], "label": None if method in named else method, "linewidth": 1.3}
         accuracy.plot(epochs, [line["validation"]["accuracy"] for line in lines], **style)
-        passes = 1 if record.config.method == "baseline" else 2  # Eq. 4 sums over the real and the fake pair
-        softmax.plot(epochs, [line["train"].get("softmax", math.nan) / passes for line in lines], **style)
+        passes = [_passes(record.config, epoch) for epoch in epochs]
+        losses = [line["train"].get("softmax", math.nan) / count for line, count in zip(lines, passes, strict=True)]
+        softmax.plot(epochs, losses, **style)
         if record.config.method != "baseline":
             l1.plot(epochs, [line["validation"]["l1"] for line in lines], **style)
         named.add(method)
@@ -69,6 +71,12 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
         axis.set_ylim(bottom=0)
     accuracy.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _passes(config: Config, epoch: int) -> int:
+    """Of E over a batch in an epoch (from 1 on): Eq. 4 sums over real and fake pairs, where there are any."""
+    alone = config.classifier_before == "picture" and epoch <= start_epochs(config)["classifier"]
+    return 1 if config.method == "baseline" or alone else 2
 
 
 def _joins(records: list[RunRecord]) -> dict[int, str]:

@@ -19,7 +19,14 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         pair_stem=config.pair_stem,
     )
     mixture = None if generator is None else Mixture(classes, config.image_size)
-    return System(classifier, generator, mixture, config.classifier_input, config.redraw)
+    return System(
+        classifier,
+        generator,
+        mixture,
+        classifier_input=config.classifier_input,
+        classifier_views=config.classifier_views,
+        redraw=config.redraw,
+    )
 
 
 def build_discriminator(config: Config) -> Discriminator | None:

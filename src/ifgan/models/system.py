@@ -5,6 +5,7 @@ are employed during testing".
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from ifgan.models.classifier import Classifier, ClassifierInput
@@ -26,9 +27,9 @@ class SystemOutput:
 class System(nn.Module):
     """G and E together, or E alone for the baseline (generator None).
 
-    ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, which
-    makes the prediction strictly identity-free. ``redraw``: whether the face that is given out is G's drawing, which E
-    reads, or its ``mixture``.
+    ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, which makes
+    the prediction strictly identity-free; ``classifier_views``: of a pair both halves, or one and the other blank.
+    ``redraw``: whether the face that is given out is G's drawing, which E reads, or its ``mixture``.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class System(nn.Module):
         classifier: Classifier,
         generator: Generator | None,
         mixture: Mixture | None,
+        *,
         classifier_input: ClassifierInput = "pair",
+        classifier_views: tuple[str, ...] = ("pair",),
         redraw: Redraw = "free",
     ) -> None:
         super().__init__()
@@ -44,15 +47,30 @@ class System(nn.Module):
         self.generator = generator
         self.mixture = mixture
         self.classifier_input = classifier_input
+        self.classifier_views = classifier_views
         self.redraw = redraw
 
     def forward(self, image: Tensor) -> SystemOutput:
         """image: (B, 3, S, S) in [-1, 1]."""
         face = None if self.generator is None else self.generator(image)  # (B, 3, S, S)
-        logits, features = self.classifier(*pictures_for_classifier(image, face, self.classifier_input))
+        logits, features = self._read(image, face)
         if face is not None and self.mixture is not None and self.redraw == "mixture":
             face = self.mixture(face.float())
         return SystemOutput(face, logits, features)
+
+    def _read(self, image: Tensor, face: Tensor | None) -> tuple[Tensor, Tensor]:
+        """logits (B, classes), or the mean log-probabilities of several views; features (B, F) of the first view."""
+        if face is None or self.classifier_input != "pair":
+            return self.classifier(*pictures_for_classifier(image, face, self.classifier_input))
+        halves = {
+            "pair": (image, face),
+            "picture": (image, torch.zeros_like(face)),
+            "generated": (torch.zeros_like(image), face),
+        }
+        read = [self.classifier(*halves[view]) for view in self.classifier_views]
+        if len(read) == 1:
+            return read[0]
+        return torch.stack([logits.float().log_softmax(1) for logits, _ in read]).mean(0), read[0][1]
 
 
 def pictures_for_classifier(

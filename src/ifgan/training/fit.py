@@ -22,7 +22,7 @@ from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import config_at, learning_rate_factor, start_epochs
+from ifgan.training.schedule import config_at, learning_rate_factor, rate_starts
 from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
 
@@ -120,8 +120,8 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
 
 
 def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
-    """Base rates times the schedule's factor, counted from where each network joins."""
-    starts = start_epochs(config)
+    """Base rates times the schedule's factor, counted from where each network begins to learn."""
+    starts = rate_starts(config)
     for name, optimizer in nets.optimizers.items():
         factor = learning_rate_factor(config, epochs_done, start=starts[name])
         for group in optimizer.param_groups:

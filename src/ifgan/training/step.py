@@ -62,6 +62,8 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
     """
     if fake is None:
         return *nets.classifier(batch.image), 1
+    if config.classifier_input == "pair" and config.blank_average == 1:  # real and fake pairs are the same then
+        return *nets.classifier(batch.image, torch.zeros_like(batch.image)), 1
     fake = fake if config.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
     real_pair, fake_pair = (
         pictures_for_classifier(*blanked(batch.image, face, config), config.classifier_input)
