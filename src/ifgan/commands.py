@@ -186,20 +186,25 @@ def _describe_networks(config: Config, classes: int) -> None:
 
 
 def evaluate(
-    run: Path, data: Path, split: Literal["train", "validation", "test"] = "test", json_file: Path | None = None
+    run: Path,
+    data: Path,
+    split: Literal["train", "validation", "test"] = "test",
+    people: Literal["split", "all"] = "split",
+    json_file: Path | None = None,
 ) -> int:
-    """Measure a run on a split of its own fold.
+    """Measure a run on a split of its own fold, or on a whole set that it has not seen.
 
     Args:
         run: run folder
-        data: the prepared set that it was trained on
-        split: which part
+        data: the prepared set that it was trained on, or with --people all one that it has not seen
+        split: which part of its own set
+        people: those of the split, or all of another set
         json_file: also write results.json's content here
     """
-    from ifgan.experiments.evaluation import evaluate_run
+    from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
     from ifgan.experiments.outcome import results
 
-    outcome = evaluate_run(run, data, split)
+    outcome = evaluate_run(run, data, split) if people == "split" else evaluate_unseen(run, data)
     for name, value in outcome.evaluation.summary().items():
         if value is not None:
             print(f"{name}: {value:.4g}")

@@ -24,9 +24,9 @@ def recall_per_class(confusion: np.ndarray) -> np.ndarray:
     return np.divide(np.diag(confusion), totals, out=np.full(len(totals), np.nan), where=totals > 0)
 
 
-def balanced_accuracy(confusion: np.ndarray) -> float:
-    """Mean recall over the classes that have pictures."""
-    recalls = recall_per_class(confusion)
+def balanced_accuracy(confusion: np.ndarray, known: np.ndarray | None = None) -> float:
+    """Mean recall over the classes that have pictures, and that are ``known``, (N,) bool, to whoever predicted."""
+    recalls = recall_per_class(confusion)[slice(None) if known is None else known]
     return float(np.nanmean(recalls)) if np.isfinite(recalls).any() else float("nan")
 
 

@@ -73,7 +73,8 @@ class Audit:
 
 
 def audit(runs: Path, data: Path, split: str = "test") -> tuple[list[Audit], dict[str, list[RunOutcome]]]:
-    """Every method below ``runs`` that was evaluated on this split of ``data``, and its outcomes.
+    """Every method below ``runs`` that was evaluated on this split of ``data``, or on all of it where it is another set
+    than theirs, and its outcomes.
 
     Raises InputError when there is none, the set's manifest knows no group, or lists other pictures.
     """
@@ -81,14 +82,15 @@ def audit(runs: Path, data: Path, split: str = "test") -> tuple[list[Audit], dic
     samples = {sample.image: sample for sample in read_manifest(data)}
     if not any(getattr(sample, name) for sample in samples.values() for name in ATTRIBUTES):
         raise InputError(f"{data}: its manifest knows nobody's {', '.join(ATTRIBUTES)}; there are no groups to compare")
-    records = [record for record in read_runs(runs, split) if record.data == data.resolve().name]
+    name = data.resolve().name
+    records = [record for record in read_runs(runs, split) if record.data == name] or read_runs(runs, name)
     groups = {
         method: outcomes
         for method, group in by_method(records).items()
         if (outcomes := [record.outcome for record in group if record.outcome is not None])
     }
     if not groups:
-        raise InputError(f"{runs}: no run was evaluated on {split} of {data.resolve().name}; ifgan evaluate does that")
+        raise InputError(f"{runs}: no run was evaluated on {split} of {name}; ifgan evaluate does that")
     return [Audit(method, _rows(outcomes, samples, data)) for method, outcomes in groups.items()], groups
 
 

@@ -2,22 +2,26 @@
 
 What is measured stays in the run folder, so that tables and figures need nothing else: ``evaluation_<split>.json``
 (the contract's results), ``predictions_<split>.csv`` (a row a picture) and, where there is a generator,
-``transfer_<split>.png`` and ``attention_<split>.png``.
+``transfer_<split>.png`` and ``attention_<split>.png``. Of another set, its name stands for the split's.
 """
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ifgan.data.averages import read_averages
-from ifgan.data.pairs import FacePairs
+from ifgan.data.pairs import FacePairs, LocatedSample
+from ifgan.data.sample import read_manifest
+from ifgan.errors import InputError
 from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
 from ifgan.experiments.variants import variant_of
 from ifgan.files import read_json, write_json, write_text
+from ifgan.labels import in_order
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import recorded_run_data
@@ -45,6 +49,23 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
     )
 
 
+def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSample]]:
+    """A run's best epoch with everybody in a set that it was not trained on; pictures of expressions that it doesn't
+    know come apart. Raises InputError for a set that it was trained on, and where it knows no expression.
+    """
+    run, data = RunFolder(run_path), Path(data)
+    trained, record = load_trained(run.best), read_json(run.path / "split.json")
+    if data.resolve().name in (record["data"], *record["extra"], *record["averages_from"]):
+        raise InputError(f"{data}: the run was trained on this set; only its own test people are unseen")
+    located = [LocatedSample(data, sample) for sample in read_manifest(data)]
+    known = [item for item in located if item.sample.expression in trained.labels]
+    if not known:
+        raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
+    averages, config = read_averages(run.path / "average_faces"), trained.config
+    pairs = FacePairs(known, trained.labels, averages, config.image_size, seed=config.seed)
+    return TrainedRun(run, trained, 0, pairs), [item for item in located if item not in known]
+
+
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     """Evaluate a run's best epoch on a split of its own fold, and keep the result in the run folder. Raises InputError
     like `open_run`.
@@ -52,28 +73,57 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
     evaluation = evaluate(trained.system, pairs, temperature=trained.temperature)
-    table = _predictions(pairs, evaluation)
-    shown = tuple(table["subject"]), tuple(table["image"])
-    outcome = RunOutcome(variant_of(trained.config), opened.fold, trained.labels, evaluation, *shown)
-    text = io.StringIO()
-    table.to_csv(text, index=False, lineterminator="\n")
-    write_text(run.path / f"predictions_{split}.csv", text.getvalue())
+    outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
+    _keep(run, split, outcome, pairs.samples)
     generator = trained.system.generator
     if generator is not None:
         transfer_figure(generator, pairs, run.path / f"transfer_{split}.png")
     if generator is not None and "decoder" in generator.attention:
         attention_figure(generator, pairs, run.path / f"attention_{split}.png")
-    write_json(run.path / f"evaluation_{split}.json", results([outcome]))
     return outcome
 
 
-def _predictions(pairs: FacePairs, evaluation: Evaluation) -> pd.DataFrame:
-    """A row a picture: who, what, what was said, and the probability of every label."""
-    samples = [located.sample for located in pairs.samples]
+def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
+    """Evaluate a run's best epoch on all of a set that it was not trained on, and keep the result in the run folder
+    under the set's name. A picture whose expression the run doesn't know is wrong, whatever is said. Raises InputError
+    like `open_unseen`.
+    """
+    opened, strangers = open_unseen(run_path, data)
+    trained, samples = opened.trained, [*opened.pairs.samples, *strangers]
+    labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
+    parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature)]
+    if strangers:
+        grey = {name: np.full((256, 256, 3), 128, np.uint8) for name in labels}  # an average that nobody looks at
+        pairs = FacePairs(strangers, labels, grey, trained.config.image_size)
+        parts.append(evaluate(trained.system, pairs, temperature=trained.temperature))
+    probabilities = np.zeros((len(samples), len(labels)))
+    probabilities[:, [labels.index(name) for name in trained.labels]] = np.concatenate(
+        [part.probabilities for part in parts]
+    )
+    true = np.array([labels.index(item.sample.expression) for item in samples])
+    outcome = _outcome(opened, labels, Evaluation(probabilities, true, parts[0].l1), samples)
+    _keep(opened.run, Path(data).resolve().name, outcome, samples)
+    return outcome
+
+
+def _outcome(
+    opened: TrainedRun, labels: tuple[str, ...], evaluation: Evaluation, samples: list[LocatedSample]
+) -> RunOutcome:
+    subjects, images = (tuple(getattr(item.sample, name) for item in samples) for name in ("subject", "image"))
+    return RunOutcome(variant_of(opened.trained.config), opened.fold, labels, evaluation, subjects, images)
+
+
+def _keep(run: RunFolder, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:
+    """A row a picture (who, what, what was said, the probability of every label), and the contract's results."""
+    probabilities = outcome.evaluation.probabilities
     columns = {
-        "image": [sample.image for sample in samples],
-        "subject": [sample.subject for sample in samples],
-        "expression": [sample.expression for sample in samples],
-        "predicted": [pairs.labels[index] for index in evaluation.probabilities.argmax(1)],
+        "image": outcome.images,
+        "subject": outcome.subjects,
+        "expression": [item.sample.expression for item in samples],
+        "predicted": [outcome.labels[index] for index in probabilities.argmax(1)],
     }
-    return pd.DataFrame(columns | dict(zip(pairs.labels, evaluation.probabilities.T.astype(float), strict=True)))
+    table = pd.DataFrame(columns | dict(zip(outcome.labels, probabilities.T.astype(float), strict=True)))
+    text = io.StringIO()
+    table.to_csv(text, index=False, lineterminator="\n")
+    write_text(run.path / f"predictions_{name}.csv", text.getvalue())
+    write_json(run.path / f"evaluation_{name}.json", results([outcome]))

@@ -13,12 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ifgan.data.averages import read_averages
-from ifgan.data.pairs import FacePairs, LocatedSample
-from ifgan.data.sample import read_manifest
+from ifgan.data.pairs import FacePairs
 from ifgan.errors import InputError
 from ifgan.experiments.anonymisers import Plain, views_of
-from ifgan.experiments.evaluation import open_run
+from ifgan.experiments.evaluation import open_run, open_unseen
 from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
 from ifgan.files import read_json
@@ -52,7 +50,7 @@ def measure_leakage(
     if generator is None or mixture is None:
         raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
     other = None if baseline is None else _baseline(Path(baseline), Path(run), trained)
-    pairs, left_out = _askable(_pairs(Path(run), Path(data), trained, people), groups, Path(data))
+    pairs, left_out = _askable(_pairs(Path(run), Path(data), people), groups, Path(data))
     samples = [located.sample for located in pairs.samples]
     subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
     group_of = expressions if groups == "expression" else picture_groups(subjects)
@@ -98,14 +96,8 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     return other
 
 
-def _pairs(run: Path, data: Path, trained: Trained, people: People) -> FacePairs:
-    if people == "test":
-        return open_run(run, data, "test").pairs
-    if read_json(run / "split.json")["data"] == data.resolve().name:
-        raise InputError(f"{data}: the run was trained on this set; ask about its test people (--people test)")
-    averages = read_averages(run / "average_faces")
-    located = [LocatedSample(data, sample) for sample in read_manifest(data) if sample.expression in trained.labels]
-    return FacePairs(located, trained.labels, averages, trained.config.image_size, seed=trained.config.seed)
+def _pairs(run: Path, data: Path, people: People) -> FacePairs:
+    return open_run(run, data, "test").pairs if people == "test" else open_unseen(run, data)[0].pairs
 
 
 def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, int]:

@@ -26,6 +26,11 @@ class Evaluation:
         return metrics.confusion_matrix(self.true, self.probabilities.argmax(1), self.probabilities.shape[1])
 
     @property
+    def known(self) -> np.ndarray:
+        """(N,): whether the system knows a label: one that it doesn't never gets any probability."""
+        return np.asarray((self.probabilities > 0).any(axis=0))
+
+    @property
     def loss(self) -> float:
         """Mean negative log-likelihood of the true label."""
         likelihood = self.probabilities[np.arange(len(self.true)), self.true]
@@ -36,7 +41,7 @@ class Evaluation:
         return {
             "n": len(self.true),
             "accuracy": metrics.accuracy(self.confusion),
-            "balanced_accuracy": metrics.balanced_accuracy(self.confusion),
+            "balanced_accuracy": metrics.balanced_accuracy(self.confusion, self.known),
             "macro_f1": metrics.macro_f1(self.confusion),
             "calibration_error": metrics.expected_calibration_error(self.probabilities, self.true),
             "loss": self.loss,

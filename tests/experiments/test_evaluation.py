@@ -1,0 +1,78 @@
+"""A run on a whole set that it has not seen, one with an expression that it doesn't know among them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ifgan.cli import main
+from ifgan.errors import InputError
+from ifgan.experiments.audit import audit
+from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
+from ifgan.experiments.outcome import read_outcome
+from ifgan.training.run_folder import RunFolder
+from tiny_runs import make_prepared
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people of another set; one is said to be neutral instead of sad, and all are young."""
+    folder = tmp_path_factory.mktemp("others")
+    data = make_prepared(folder / "raw", folder / "others", subjects=3, first=40)
+    manifest = pd.read_csv(data / "manifest.csv", dtype=str, keep_default_na=False)
+    odd = (manifest["subject"] == "s41") & (manifest["expression"] == "sadness")
+    manifest.loc[odd, "expression"] = "neutral"
+    manifest.assign(age="30").to_csv(data / "manifest.csv", index=False)
+    return data
+
+
+def test_an_expression_that_is_not_known_is_wrong(runs: Path, others: Path):
+    outcome = evaluate_unseen(runs / "ifgan", others)
+    evaluation = outcome.evaluation
+    assert outcome.labels == ("anger", "happiness", "sadness", "neutral")
+    assert evaluation.known.tolist() == [True, True, True, False]
+    assert len(evaluation.true) == 9 and evaluation.confusion[3].sum() == 1 and evaluation.confusion[:, 3].sum() == 0
+    np.testing.assert_allclose(evaluation.probabilities.sum(axis=1), 1, atol=1e-6)
+    recalls = np.diag(evaluation.confusion)[:3] / evaluation.confusion.sum(axis=1)[:3]
+    assert evaluation.summary()["balanced_accuracy"] == pytest.approx(recalls.mean())
+    assert evaluation.summary()["accuracy"] == pytest.approx(np.diag(evaluation.confusion).sum() / 9)
+    kept = read_outcome(RunFolder(runs / "ifgan"), "others")
+    assert kept is not None and kept.images == outcome.images
+    np.testing.assert_allclose(kept.evaluation.probabilities, evaluation.probabilities, atol=1e-9)
+    assert kept.evaluation.summary()["balanced_accuracy"] == pytest.approx(recalls.mean())
+
+
+def test_it_answers_as_on_its_own_pictures(runs: Path, prepared: Path, tmp_path: Path):
+    """The test people again under another set's name: the same probabilities."""
+    own = evaluate_run(runs / "baseline", prepared)
+    renamed = tmp_path / "renamed"
+    renamed.symlink_to(prepared)
+    copied = tmp_path / "copied"
+    copied.mkdir()
+    (copied / "images").symlink_to(prepared / "images")
+    rows = (prepared / "manifest.csv").read_text().splitlines()
+    (copied / "manifest.csv").write_text("\n".join([rows[0], *(row for row in rows if ",s0," in row)]) + "\n")
+    again = evaluate_unseen(runs / "baseline", copied)
+    assert again.images == own.images
+    np.testing.assert_allclose(again.evaluation.probabilities, own.evaluation.probabilities, atol=1e-6)
+    with pytest.raises(InputError, match="was trained on this set"):
+        evaluate_unseen(runs / "baseline", renamed)
+
+
+def test_the_command_and_the_audit_of_another_set(runs: Path, others: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", str(runs / "baseline"), "--data", str(others), "--people", "all"]) == 0
+    assert "n: 9\n" in capsys.readouterr().out
+    (found,), _ = audit(runs / "baseline", others)
+    assert [(row.attribute, row.group, row.pictures) for row in found.rows] == [
+        ("everybody", "", 9),
+        ("age", "20-39", 9),
+    ]
+
+
+def test_a_set_with_nothing_to_say(runs: Path, tmp_path: Path):
+    stranger = make_prepared(tmp_path / "raw", tmp_path / "strange", subjects=2)
+    manifest = pd.read_csv(stranger / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(expression="contempt").to_csv(stranger / "manifest.csv", index=False)
+    with pytest.raises(InputError, match="shows none of the run's expressions, anger, happiness, sadness"):
+        evaluate_unseen(runs / "ifgan", stranger)
