@@ -14,7 +14,7 @@ from ifgan import metrics
 from ifgan.data.sample import Sample, read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.comparison import share_interval
-from ifgan.experiments.outcome import RunOutcome
+from ifgan.experiments.outcome import RunOutcome, pooled_predictions
 from ifgan.experiments.picture_files import write_figure
 from ifgan.experiments.plots import reliability_figure
 from ifgan.experiments.run_records import by_method, read_runs
@@ -139,8 +139,7 @@ def _rows(outcomes: list[RunOutcome], samples: dict[str, Sample], data: Path) ->
     if unknown := [image for image in images if image not in samples]:
         raise InputError(f"{data}: its manifest doesn't list {unknown[0]}, which a run was tested on")
     shown = [samples[image] for image in images]
-    probabilities = np.concatenate([outcome.evaluation.probabilities for outcome in outcomes])
-    true = np.concatenate([outcome.evaluation.true for outcome in outcomes])
+    probabilities, true = pooled_predictions(outcomes)
     people = np.array([sample.subject or f"picture {index}" for index, sample in enumerate(shown)])
     known = all(sample.subject for sample in shown)
     rows = [_row("everybody", "", np.ones(len(true), bool), probabilities, true, people, known)]

@@ -79,6 +79,13 @@ def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:
     }
 
 
+def pooled_predictions(outcomes: list[RunOutcome]) -> tuple[np.ndarray, np.ndarray]:
+    """(M, N) probabilities and (M,) true labels' indices of all folds' pictures."""
+    evaluations = [outcome.evaluation for outcome in outcomes]
+    probabilities = np.concatenate([evaluation.probabilities for evaluation in evaluations])
+    return probabilities, np.concatenate([evaluation.true for evaluation in evaluations])
+
+
 def pooled_confusion(outcomes: list[RunOutcome]) -> np.ndarray:
     """(N, N): the folds' confusion matrices added up. Raises InputError when their labels differ."""
     if len({outcome.labels for outcome in outcomes}) > 1:

@@ -9,7 +9,7 @@ import numpy as np
 from ifgan import metrics
 from ifgan.config import Config
 from ifgan.experiments.comparison import right
-from ifgan.experiments.outcome import RunOutcome, pooled_confusion
+from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
 from ifgan.training.schedule import start_epochs
@@ -98,8 +98,7 @@ def reliability_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
     axes = figure.subplots(1, len(groups), squeeze=False)[0]
     colours = _colours(list(groups))
     for axis, (method, outcomes) in zip(axes, groups.items(), strict=True):
-        probabilities = np.concatenate([outcome.evaluation.probabilities for outcome in outcomes])
-        true = np.concatenate([outcome.evaluation.true for outcome in outcomes])
+        probabilities, true = pooled_predictions(outcomes)
         counts, confidence, share = metrics.reliability(probabilities, true)
         filled = counts > 0
         axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")

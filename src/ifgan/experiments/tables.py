@@ -9,7 +9,7 @@ import numpy as np
 
 from ifgan import metrics
 from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
-from ifgan.experiments.outcome import RunOutcome, pooled_confusion
+from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set
 
@@ -100,8 +100,7 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     spread = f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else ""
     low, high = accuracy_interval(outcomes)
     l1 = [outcome.evaluation.l1 for outcome in outcomes if outcome.evaluation.l1 is not None]
-    probabilities = np.concatenate([outcome.evaluation.probabilities for outcome in outcomes])
-    true = np.concatenate([outcome.evaluation.true for outcome in outcomes])
+    probabilities, true = pooled_predictions(outcomes)
     confusion = pooled_confusion(outcomes)
     return (
         f"{len(outcomes)} of {of}" if len(outcomes) < of else str(of),
