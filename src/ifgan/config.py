@@ -132,6 +132,8 @@ class Config:
     """schedule step: the factor"""
     warmup_epochs: float = 0.0
     """schedule cosine: linear rise over so many epochs"""
+    weights_ema: float = 0.0
+    """decay a step of the running mean of G's and E's weights that is tested and kept; 0: the weights themselves"""
     freeze_batch_statistics: bool = False
     """batch normalisation keeps the running statistics that it starts with, so that processes agree exactly"""
 
@@ -157,6 +159,8 @@ class Config:
         for name in ("blank_average", "blank_picture", "classifier_start", "gan_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
+        if not 0 <= self.weights_ema < 1:
+            raise InputError(f"weights_ema {self.weights_ema}: expected a decay from 0 to below 1, such as 0.99")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
         if self.classifier_input != "pair" and (self.classifier_before, self.classifier_views) != ("wait", ("pair",)):

@@ -1,10 +1,18 @@
 """What building a run's networks changes in them: where products are rounded, and nothing else."""
 
+import copy
+from pathlib import Path
+
+import pytest
 import timm
 import torch
 from torch import nn
 
-from ifgan.training.networks import keep_depthwise_in_fp32
+from ifgan.errors import InputError
+from ifgan.training.fit import make_accelerator
+from ifgan.training.networks import build_networks, keep_depthwise_in_fp32
+from ifgan.training.state import Progress, load_state, save_state
+from tiny_runs import tiny
 
 
 def test_depthwise_convolutions_keep_fp32_among_bfloat16_ones() -> None:
@@ -24,4 +32,43 @@ def test_depthwise_convolutions_keep_fp32_among_bfloat16_ones() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         network(x).float().sum().backward()
     assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
+    copied = copy.deepcopy(network)
+    torch.nn.init.zeros_(copied.conv_stem.weight)
+    assert not copied(x).equal(network(x))  # a copy computes with its own weights
+    for module in copied.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            assert module.forward.__self__ is module
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_the_running_mean_is_the_mean_and_is_kept(tmp_path: Path) -> None:
+    config = tiny(weights_ema=0.75)
+    nets = build_networks(config, 3, make_accelerator(config))
+    weight = nets.system.classifier.head.weight
+    mean = None
+    for step in range(4):
+        with torch.no_grad():
+            weight.fill_(float(step * step))
+        nets.follow()
+        mean = weight[0, 0].item() if mean is None else 0.75 * mean + 0.25 * weight[0, 0].item()
+    assert mean is not None and mean > 0
+    assert torch.allclose(nets.tested.classifier.head.weight, torch.tensor(mean))
+    assert nets.tested is not nets.system
+    save_state(tmp_path / "last.safetensors", nets, Progress())
+    again = build_networks(config, 3, make_accelerator(config))
+    load_state(tmp_path / "last.safetensors", again)
+    again.follow()
+    nets.follow()
+    for name, value in nets.tested.state_dict().items():
+        assert torch.equal(again.tested.state_dict()[name], value), name
+
+
+def test_without_a_running_mean_the_weights_are_tested() -> None:
+    nets = build_networks(tiny(), 3, make_accelerator(tiny()))
+    assert nets.tested is nets.system and "averaged" not in nets.modules()
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_decays_that_are_none(decay: float) -> None:
+    with pytest.raises(InputError, match="weights_ema"):
+        tiny(weights_ema=decay)

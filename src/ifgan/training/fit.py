@@ -59,7 +59,7 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
     while progress.epoch < config.epochs:
         started = time.monotonic()
         losses = train_epoch(session, nets, progress)
-        evaluation = evaluate(nets.system, validation)
+        evaluation = evaluate(nets.tested, validation)
         record = {"epoch": progress.epoch + 1, "train": losses, "validation": evaluation.summary()}
         if session.leads:
             run.log(record | {"seconds": round(time.monotonic() - started, 1)})
@@ -112,6 +112,7 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
         torch.manual_seed(seed_for("step", config.seed, step, accelerator.process_index))
         losses = train_step(nets, _to_device(Batch(*batch), session), config, accelerator, step)
+        nets.follow()
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in losses.items()}
         progress.step += 1
         if config.checkpoint_steps and progress.step % config.checkpoint_steps == 0:
@@ -137,7 +138,7 @@ def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: 
     if session.leads:
         about = {"epoch": progress.epoch + 1, "selection": "validation", "validation": evaluation.summary()}
         temperature = fit_temperature(evaluation.probabilities, evaluation.true)
-        trained = Trained(nets.system, session.train.labels, session.config, about, temperature)
+        trained = Trained(nets.tested, session.train.labels, session.config, about, temperature)
         save_trained(session.run.best, trained)
 
 

@@ -1,14 +1,15 @@
 """G, D, E and the centres of one run, with their optimizers. Paper Fig. 2, §4.3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any
+from types import MethodType
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ifgan.config import Config
 from ifgan.losses import Centers
@@ -22,7 +23,8 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 @dataclass
 class Networks:
     """What one step trains. ``generator``, ``discriminator`` and ``classifier`` are ready for several processes;
-    ``system`` and ``plain_discriminator`` are the same weights without that wrapping.
+    ``system`` and ``plain_discriminator`` are the same weights without that wrapping; ``averaged`` is the system with
+    the running mean of its weights, where one is kept.
     """
 
     system: System
@@ -32,10 +34,22 @@ class Networks:
     generator: nn.Module | None
     discriminator: nn.Module | None
     optimizers: dict[str, torch.optim.Optimizer]
+    averaged: AveragedModel | None = None
+
+    @property
+    def tested(self) -> System:
+        """The system that is validated and kept."""
+        return self.system if self.averaged is None else cast(System, self.averaged.module)
+
+    def follow(self) -> None:
+        """Move the running mean of the weights, and of batch statistics, after a step."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.system)
 
     def modules(self) -> dict[str, nn.Module]:
         """Everything whose state a checkpoint keeps."""
         found = {"system": self.system, "centers": self.centers, "discriminator": self.plain_discriminator}
+        found["averaged"] = self.averaged
         return {name: module for name, module in found.items() if module is not None}
 
     def train(self, *, freeze_batch_statistics: bool = False) -> None:
@@ -54,6 +68,10 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
     discriminator = build_discriminator(config)
     if config.save_memory:
         system.classifier.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
+    averaged = None
+    if config.weights_ema:  # copied before anything is wrapped
+        mean = get_ema_multi_avg_fn(config.weights_ema)
+        averaged = AveragedModel(system, device=accelerator.device, multi_avg_fn=mean, use_buffers=True)
     keep_depthwise_in_fp32(system.classifier)
     features = system.classifier.head.in_features
     centers = Centers(classes, features, rate=config.center_rate, alpha=config.island_alpha).to(accelerator.device)
@@ -67,7 +85,7 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
             module.to(device=accelerator.device, memory_format=layout)  # type: ignore[call-overload]
             optimizers[name] = _adam(config, name, module)
             ready[name] = accelerator.prepare_model(module)
-    return Networks(system, discriminator, centers, optimizers=optimizers, **ready)
+    return Networks(system, discriminator, centers, optimizers=optimizers, averaged=averaged, **ready)
 
 
 def keep_depthwise_in_fp32(module: nn.Module) -> None:
@@ -76,18 +94,15 @@ def keep_depthwise_in_fp32(module: nn.Module) -> None:
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d) and part.groups == part.in_channels > 1:
-            part.forward = _in_fp32(part.forward)  # type: ignore[assignment, method-assign]
+            part.forward = MethodType(_forward_in_fp32, part)  # type: ignore[assignment, method-assign]
 
 
-def _in_fp32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    @wraps(forward)
-    def in_fp32(x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return forward(x)
-        with torch.autocast("cpu", enabled=False):
-            return forward(x.float())
-
-    return in_fp32
+def _forward_in_fp32(convolution: nn.Module, x: Tensor) -> Tensor:
+    forward = type(convolution).forward
+    if x.device.type != "cpu":
+        return forward(convolution, x)
+    with torch.autocast("cpu", enabled=False):
+        return forward(convolution, x.float())
 
 
 def _adam(config: Config, name: str, module: nn.Module) -> torch.optim.Optimizer:
