@@ -36,6 +36,8 @@ class Config:
     # Generator (§3.1, Fig. 3)
     generator_width: int = 64
     """channels of the first level; deeper levels have 2, 4, 8, 8 times as many"""
+    generator_encoder: str = "unet"
+    """G's encoding path: unet, or a timm backbone that starts from the weights that pretrained names"""
     generator_levels: int = 5
     """stride-2 levels; image_size must be divisible by 2 to this power"""
     attention_level: int = 2

@@ -10,12 +10,13 @@ from ifgan.models.system import System
 
 def build_system(config: Config, classes: int, *, pretrained: str | None = None) -> System:
     """G and E (E alone for the baseline) with fresh weights; ``pretrained`` overrides the configuration's."""
-    generator = None if config.method == "baseline" else _generator(config)
+    weights = config.pretrained if pretrained is None else pretrained
+    generator = None if config.method == "baseline" else _generator(config, weights)
     classifier = Classifier(
         backbone=config.backbone,
         classes=classes,
         pictures=2 if generator is not None and config.classifier_input == "pair" else 1,
-        pretrained=config.pretrained if pretrained is None else pretrained,
+        pretrained=weights,
         pair_stem=config.pair_stem,
     )
     mixture = None if generator is None else Mixture(classes, config.image_size)
@@ -38,8 +39,10 @@ def build_discriminator(config: Config) -> Discriminator | None:
     )
 
 
-def _generator(config: Config) -> Generator:
+def _generator(config: Config, pretrained: str) -> Generator:
     return Generator(
+        encoder=config.generator_encoder,
+        pretrained=pretrained,
         width=config.generator_width,
         levels=config.generator_levels,
         attention_level=0 if config.method == "ifgan-noattention" else config.attention_level,

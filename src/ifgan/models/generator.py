@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ifgan.models.attention import SelfAttention
+from ifgan.models.encoders import backbone_encoder, unet_encoder, widths
 from ifgan.models.layers import Norm, init_weights, norm_layer
 
 Upsampling = Literal["transpose", "nearest"]
@@ -25,6 +26,8 @@ class Generator(nn.Module):
     """U-Net from (B, 3, S, S) to (B, 3, S, S), both in [-1, 1].
 
     Args:
+        encoder: "unet", or the name of a timm backbone that encodes in its place (encoders.py), with the weights that
+            ``pretrained`` names. Raises InputError when they can't be had.
         width: channels after the first level; the next ones have 2, 4, 8, 8, ... times as many.
         levels: stride-2 levels; S must be divisible by 2 ** levels.
         attention_level: the level whose maps get attention (2 = S/4, i.e. 56x56 at 224); 0 for none.
@@ -35,6 +38,8 @@ class Generator(nn.Module):
     def __init__(
         self,
         *,
+        encoder: str = "unet",
+        pretrained: str = "none",
         width: int = 64,
         levels: int = 5,
         attention_level: int = 2,
@@ -47,15 +52,14 @@ class Generator(nn.Module):
         super().__init__()
         if levels < 2 or not 0 <= attention_level < levels:
             raise ValueError(f"attention_level {attention_level} of {levels} levels; expected 0 <= it < levels >= 2")
-        channels = [min(2**level, 8) * width for level in range(levels)]  # after level 1, 2, ...
+        unet = encoder == "unet"
+        made = unet_encoder(width, levels, norm) if unet else backbone_encoder(encoder, pretrained, levels)
+        skips, channels = made.channels, widths(width, levels)  # of each level, on the encoding and the decoding path
         self.attention_level = attention_level
-        self.down = nn.ModuleList(
-            _down(before, after, norm="none" if level in (1, levels) else norm, first=level == 1)
-            for level, (before, after) in enumerate(zip([3, *channels], channels, strict=False), start=1)
-        )
+        self.down = made.levels
         self.up = nn.ModuleList(  # up[i] leads from level i + 2 to level i + 1, and is met in reverse
             _up(
-                channels[level] * (1 if level == levels - 1 else 2),
+                skips[level] + (0 if level == levels - 1 else channels[level]),
                 channels[level - 1],
                 norm=norm,
                 upsampling=upsampling,
@@ -63,16 +67,20 @@ class Generator(nn.Module):
             )
             for level in range(1, levels)
         )
-        self.out = nn.Sequential(nn.ReLU(), _upsample(2 * channels[0], 3, upsampling), nn.Tanh())
-        places = attention_places if attention_level else ()
+        self.out = nn.Sequential(nn.ReLU(), _upsample(skips[0] + channels[0], 3, upsampling), nn.Tanh())
+        attended = {"encoder": skips, "skip": skips, "decoder": channels}
         self.attention = nn.ModuleDict(
-            {place: SelfAttention(channels[attention_level - 1], key_ratio=key_ratio) for place in places}
+            {
+                place: SelfAttention(attended[place][attention_level - 1], key_ratio=key_ratio)
+                for place in (attention_places if attention_level else ())
+            }
         )
-        init_weights(self)
+        for part in (self,) if made.fresh else (self.up, self.out, self.attention):
+            init_weights(part)
 
     def forward(self, image: Tensor) -> Tensor:
         """image: (B, 3, S, S) in [-1, 1] -> the average face with its expression, the same shape and range."""
-        return self.out(self._features(image))  # (B, 2 width, S/2, S/2) -> (B, 3, S, S)
+        return self.out(self._features(image))  # (B, C, S/2, S/2) -> (B, 3, S, S)
 
     def attention_rows(self, image: Tensor, positions: Tensor, *, place: Place = "decoder") -> Tensor:
         """Attention maps of one module for some query positions of its feature map (Fig. 6 shows the decoder's).
@@ -96,17 +104,11 @@ class Generator(nn.Module):
         x = skips.pop()
         for level in range(len(skips), 0, -1):
             x = self._attend("decoder", level, self.up[level - 1](x))  # (B, C, S / 2**level, S / 2**level)
-            x = torch.cat([x, skips.pop()], dim=1)  # (B, 2C, S / 2**level, S / 2**level)
+            x = torch.cat([x, skips.pop()], dim=1)  # (B, C + C of the encoder, S / 2**level, S / 2**level)
         return x
 
     def _attend(self, place: Place, level: int, x: Tensor) -> Tensor:
         return self.attention[place](x) if level == self.attention_level and place in self.attention else x
-
-
-def _down(before: int, after: int, *, norm: Norm, first: bool) -> nn.Sequential:
-    """LeakyReLU, 4x4 convolution of stride 2, normalisation: halves the side."""
-    activation = nn.Identity() if first else nn.LeakyReLU(0.2)
-    return nn.Sequential(activation, nn.Conv2d(before, after, 4, 2, 1), norm_layer(norm, after))
 
 
 def _up(before: int, after: int, *, norm: Norm, upsampling: Upsampling, dropout: float) -> nn.Sequential:

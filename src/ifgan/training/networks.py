@@ -72,7 +72,7 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
     if config.weights_ema:  # copied before anything is wrapped
         mean = get_ema_multi_avg_fn(config.weights_ema)
         averaged = AveragedModel(system, device=accelerator.device, multi_avg_fn=mean, use_buffers=True)
-    keep_depthwise_in_fp32(system.classifier)
+    keep_depthwise_in_fp32(system)
     features = system.classifier.head.in_features
     centers = Centers(classes, features, rate=config.center_rate, alpha=config.island_alpha).to(accelerator.device)
     layout = torch.channels_last if config.channels_last else torch.contiguous_format

@@ -1,0 +1,49 @@
+"""timm backbones with or without ImageNet's weights, for E (paper §4.3) and, as an option, for G's encoding path."""
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ifgan.errors import InputError
+from ifgan.models.packaged_weights import packaged_state
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
+    """``timm.create_model`` with the weights that ``pretrained`` names: "imagenet" for timm's from the hub or its
+    cache, "packaged" for those inside a package (packaged_weights.py), "none", or a .safetensors/.pth file.
+
+    Raises InputError when there is no such backbone or its weights can't be had.
+    """
+    options |= {"pretrained": pretrained != "none"}
+    if pretrained == "packaged":
+        options["pretrained_cfg_overlay"] = {"state_dict": packaged_state(name)}
+    elif pretrained not in ("imagenet", "none"):
+        path = Path(pretrained)
+        if not path.is_file():
+            raise InputError(f"{path}: no such weights file; expected 'imagenet', 'packaged', 'none' or a file")
+        options["pretrained_cfg_overlay"] = {"state_dict": _read_state(path)}
+    try:
+        return timm.create_model(name, **options)
+    except Exception as error:  # timm, the hub client and torch each raise their own kinds
+        if pretrained == "none":
+            raise InputError(f"backbone {name!r} can't be built ({error}); see timm.list_models()") from error
+        advice = "pass --pretrained FILE with its weights, or --pretrained none"
+        raise InputError(
+            f"weights {pretrained!r} of backbone {name!r} can't be had ({_short(error)}); {advice}"
+        ) from error
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
