@@ -1,4 +1,4 @@
-"""The command line: options of the commands in commands.py. Exit status 0 done, 1 some inputs failed, 2 wrong use."""
+"""The command line: options of what commands/ does. Exit status 0 done, 1 some inputs failed, 2 wrong use."""
 
 import os
 import sys

@@ -20,8 +20,8 @@ from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
 from ifgan.experiments.jobs import JobEnd
 from ifgan.experiments.plots import few_subjects_figure
 from ifgan.experiments.report import write_report
-from ifgan.experiments.run_records import read_runs
-from ifgan.experiments.tables import DASH, comparisons
+from ifgan.experiments.run_records import read_plan, read_runs
+from ifgan.experiments.tables import DASH, comparisons, method_table
 from tiny_runs import make_prepared, tiny
 
 FOLDS = 3
@@ -120,6 +120,8 @@ def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path:
         ("baseline train_subjects=1", 1),
         ("baseline train_subjects=all", 2),
     ]
+    table = method_table(records, read_plan(tmp_path / "runs"))
+    assert [row[1] for row in table.rows] == ["baseline train_subjects=1", "baseline train_subjects=all"]
     assert comparisons(records) == {}  # other people trained: no pair
     figure = few_subjects_figure(records)
     assert figure is not None

@@ -70,6 +70,14 @@ def test_the_command_and_the_audit_of_another_set(runs: Path, others: Path, caps
     ]
 
 
+def test_a_set_called_like_a_split_overwrites_nothing(runs: Path, tmp_path: Path):
+    named = make_prepared(tmp_path / "raw", tmp_path / "test", subjects=2, first=60)
+    before = (runs / "ifgan" / "predictions_test.csv").read_bytes()
+    with pytest.raises(InputError, match="rename the folder"):
+        evaluate_unseen(runs / "ifgan", named)
+    assert (runs / "ifgan" / "predictions_test.csv").read_bytes() == before
+
+
 def test_a_set_with_nothing_to_say(runs: Path, tmp_path: Path):
     stranger = make_prepared(tmp_path / "raw", tmp_path / "strange", subjects=2)
     manifest = pd.read_csv(stranger / "manifest.csv", dtype=str, keep_default_na=False)

@@ -72,3 +72,11 @@ def test_without_a_running_mean_the_weights_are_tested() -> None:
 def test_decays_that_are_none(decay: float) -> None:
     with pytest.raises(InputError, match="weights_ema"):
         tiny(weights_ema=decay)
+
+
+def test_a_run_of_other_networks_is_not_gone_on_with(tmp_path: Path) -> None:
+    accelerator = make_accelerator(tiny())
+    save_state(tmp_path / "last.safetensors", build_networks(tiny(), 3, accelerator), Progress())
+    with pytest.raises(InputError, match=r"last\.safetensors: is of other networks") as error:
+        load_state(tmp_path / "last.safetensors", build_networks(tiny(generator_width=8), 3, accelerator))
+    assert "\n" not in str(error.value)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ifgan.data.averages import read_averages
 from ifgan.data.pairs import FacePairs, LocatedSample
-from ifgan.data.sample import read_manifest
+from ifgan.data.sample import SPLITS, read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
@@ -51,19 +51,24 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
 
 def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSample]]:
     """A run's best epoch with everybody in a set that it was not trained on; pictures of expressions that it doesn't
-    know come apart. Raises InputError for a set that it was trained on, and where it knows no expression.
+    know come apart. Raises InputError for a set that it was trained on, one called like a split, and where it knows no
+    expression.
     """
     run, data = RunFolder(run_path), Path(data)
     trained, record = load_trained(run.best), read_json(run.path / "split.json")
     if data.resolve().name in (record["data"], *record["extra"], *record["averages_from"]):
         raise InputError(f"{data}: the run was trained on this set; only its own test people are unseen")
-    located = [LocatedSample(data, sample) for sample in read_manifest(data)]
-    known = [item for item in located if item.sample.expression in trained.labels]
+    if data.resolve().name in SPLITS:
+        raise InputError(f"{data}: a set of this name can't be told from the run's own split; rename the folder")
+    known: list[LocatedSample] = []
+    strangers: list[LocatedSample] = []
+    for sample in read_manifest(data):
+        (known if sample.expression in trained.labels else strangers).append(LocatedSample(data, sample))
     if not known:
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
     averages, config = read_averages(run.path / "average_faces"), trained.config
     pairs = FacePairs(known, trained.labels, averages, config.image_size, seed=config.seed)
-    return TrainedRun(run, trained, 0, pairs), [item for item in located if item not in known]
+    return TrainedRun(run, trained, 0, pairs), strangers
 
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:

@@ -12,7 +12,8 @@ from ifgan.experiments.comparison import right
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
-from ifgan.training.schedule import start_epochs
+from ifgan.training.schedule import config_at, start_epochs
+from ifgan.training.step import reads_pictures_alone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,8 +76,7 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
 
 def _passes(config: Config, epoch: int) -> int:
     """Of E over a batch in an epoch (from 1 on): Eq. 4 sums over real and fake pairs, where there are any."""
-    alone = config.classifier_before == "picture" and epoch <= start_epochs(config)["classifier"]
-    return 1 if config.method == "baseline" or alone else 2
+    return 1 if config.method == "baseline" or reads_pictures_alone(config_at(config, epoch - 1)) else 2
 
 
 def _joins(records: list[RunRecord]) -> dict[int, str]:
@@ -129,16 +129,16 @@ def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
 
 def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
     """Accuracy on the test people over the number of people who trained, a line a method: mean over folds, and its
-    standard deviation. None where all runs of a method have as many.
+    standard deviation. None where no run was asked for few.
     """
+    if all(record.asked_subjects is None for record in records):
+        return None
     lines: dict[str, dict[int, list[float]]] = {}
     for record in records:
         if record.outcome is not None:
             method = re.sub(r" train_subjects=\S+", "", record.method)
             found = lines.setdefault(method, {}).setdefault(record.train_subjects, [])
             found.append(metrics.accuracy(record.outcome.evaluation.confusion))
-    if not any(_asked_for_few(record) for record in records):
-        return None
     figure = new_figure(7, 3.6)
     axis = figure.subplots()
     colours = _colours(list(lines))
@@ -154,10 +154,6 @@ def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9)
     return figure
-
-
-def _asked_for_few(record: RunRecord) -> bool:
-    return record.split["choice"].get("train_subjects") is not None
 
 
 def _shares(outcomes: list[RunOutcome]) -> list[float]:

@@ -49,6 +49,11 @@ class RunRecord:
         return len(set(self.split["subjects"]["train"]))
 
     @property
+    def asked_subjects(self) -> int | None:
+        """How many training subjects were asked for; None: all."""
+        return self.split["choice"].get("train_subjects")
+
+    @property
     def minutes(self) -> float:
         """Training and validation time."""
         return sum(line["seconds"] for line in self.run.metrics()) / 60
@@ -113,7 +118,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     """Whatever makes two runs of a variant two methods: settings, how folds were dealt, additional training data."""
     split = record.split
     told = {name: split["choice"].get(name) for name in ("rule", "folds", "file")}
-    told["train_subjects"] = split["choice"].get("train_subjects") or "all"
+    told["train_subjects"] = record.asked_subjects or "all"
     return without_variant(record.config) | told | {name: split.get(name) for name in ("extra", "averages_from")}
 
 

@@ -12,6 +12,7 @@ from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set
+from ifgan.experiments.variants import variant_of
 
 DASH = "—"
 _MEASURES = (
@@ -66,7 +67,8 @@ def method_table(records: list[RunRecord], plan: Plan | None = None) -> Table:
     rows = []
     for data, on_set in by_set(records).items():
         groups = by_method(on_set)
-        missing = [name for name in (plan.methods if plan else ()) if name not in groups]
+        ran = {variant_of(record.config) for record in on_set}
+        missing = [name for name in (plan.methods if plan else ()) if name not in ran]
         rows += [(data, name, *_measures(group, folds), _paper(group[0])) for name, group in groups.items()]
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
@@ -123,15 +125,10 @@ def comparisons(records: list[RunRecord]) -> dict[str, list[Comparison]]:
 
 def _comparisons(records: list[RunRecord]) -> list[Comparison]:
     groups = list(by_method(records).values())
-    alike = [(a, b) for k, b in enumerate(groups) for a in groups[:k] if few_of(a) == few_of(b)]
+    alike = [(a, b) for k, b in enumerate(groups) for a in groups[:k] if a[0].asked_subjects == b[0].asked_subjects]
     pairs = [(outcomes_of(b), outcomes_of(a)) for a, b in alike]
     found = [compare(ours, theirs) for ours, theirs in pairs if ours and theirs]
     return [comparison for comparison in found if comparison is not None]
-
-
-def few_of(group: list[RunRecord]) -> int | None:
-    """The number of training subjects that was asked for; None: all."""
-    return group[0].split["choice"].get("train_subjects")
 
 
 def comparison_table(found: dict[str, list[Comparison]]) -> Table:

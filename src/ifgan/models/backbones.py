@@ -39,6 +39,11 @@ def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
         ) from error
 
 
+def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """From [-1, 1] to what ImageNet's networks expect: (B, C, S, S) with ``mean`` and ``std`` (1, C, 1, 1)."""
+    return ((pictures + 1) / 2 - mean) / std
+
+
 def _read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path)

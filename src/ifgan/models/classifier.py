@@ -10,7 +10,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, make_backbone
+from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, make_backbone, to_imagenet_range
 
 ClassifierInput = Literal["pair", "generated"]
 PairStem = Literal["repeat", "first"]
@@ -51,8 +51,7 @@ class Classifier(nn.Module):
     def forward(self, *pictures: Tensor) -> tuple[Tensor, Tensor]:
         """One or two (B, 3, S, S) pictures in [-1, 1] -> logits (B, classes) and features (B, F)."""
         x = torch.cat(pictures, dim=1)  # (B, 3 or 6, S, S)
-        x = ((x + 1) / 2 - self.mean) / self.std
-        features = self.backbone(x)  # (B, F)
+        features = self.backbone(to_imagenet_range(x, self.mean, self.std))  # (B, F)
         return self.head(features), features
 
 

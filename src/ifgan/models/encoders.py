@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ifgan.errors import InputError
-from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, make_backbone
+from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, make_backbone, to_imagenet_range
 from ifgan.models.layers import Norm, norm_layer
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """``levels[i]`` halves the side: (B, channels[i - 1] or 3, S / 2**i, ...) -> (B, channels[i], S / 2**(i + 1), ...).
+    """``levels[i]`` halves the side: (B, channels[i - 1], H, W) -> (B, channels[i], H / 2, W / 2); the first one takes
+    the picture, (B, 3, S, S) in [-1, 1].
 
     ``fresh``: whether its weights are still to be drawn.
     """
@@ -71,7 +72,7 @@ class FromUnitRange(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, S, S) -> (B, 3, S, S)."""
-        return ((image + 1) / 2 - self.mean) / self.std
+        return to_imagenet_range(image, self.mean, self.std)
 
 
 def _cut(name: str, pretrained: str) -> nn.Module:

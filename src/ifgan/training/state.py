@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ifgan.errors import InputError
 from ifgan.models.checkpoint import read_tensors, write_tensors
 from ifgan.training.networks import Networks
 
@@ -41,7 +42,11 @@ def load_state(path: Path, nets: Networks) -> Progress:
     """Put the networks and optimizers back as `save_state` saw them. Raises InputError."""
     tensors, header = read_tensors(path)
     for part, module in nets.modules().items():
-        module.load_state_dict(_below(tensors, f"{part}."))
+        try:
+            module.load_state_dict(_below(tensors, f"{part}."))
+        except RuntimeError as error:
+            what = str(error).splitlines()[-1].strip()
+            raise InputError(f"{path}: is of other networks, or of another version of ifgan ({what})") from error
     for part, optimizer in nets.optimizers.items():
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in _below(tensors, f"optimizer.{part}.").items():

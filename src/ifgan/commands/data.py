@@ -1,0 +1,88 @@
+"""Commands that make and check data sets."""
+
+from pathlib import Path
+from typing import Literal
+
+from ifgan.commands.status import FAILED
+
+
+def synthesize(out: Path, subjects: int = 100, seed: int = 0, workers: int | None = None) -> int:
+    """Make a synthetic posed set in BU-3DFE's layout: people who do not exist, with known identity and action units.
+
+    Args:
+        out: folder to make
+        subjects: how many people
+        seed: everything derives from it
+        workers: processes; unset: one a core
+    """
+    from ifgan.data.synthetic import synthesize as make
+
+    report = make(out, subjects, seed, workers)
+    print(f"{report.folder}: {report.pictures} pictures of {report.subjects} subjects in {report.seconds:.0f} s")
+    return 0
+
+
+def prepare(
+    set: Literal["bu3dfe", "ckplus", "fer2013", "folder", "jaffe", "mmi", "rafdb"],
+    root: Path,
+    *,
+    out: Path,
+    aligned: bool = False,
+    subjects_unknown: bool = False,
+    workers: int | None = None,
+    levels: list[str] | None = None,
+    neutral: bool = False,
+    contempt: bool = False,
+    peak: Literal["apex", "middle"] | None = None,
+    images: Literal["aligned", "original"] | None = None,
+    landmarks: Literal["manual", "detect"] | None = None,
+) -> int:
+    """Find and align the faces of a data set, and list them in a manifest.
+
+    Args:
+        set: which data set
+        root: its folder as the owners distribute it
+        out: prepared folder to make
+        aligned: faces are cropped already, skip detection
+        subjects_unknown: accept pictures without subject ids
+        workers: processes; unset: one a core
+        levels: bu3dfe: which of 01 02 03 04, or all; unset: 03 04
+        neutral: bu3dfe, ckplus, jaffe, mmi: the neutral pictures too
+        contempt: ckplus: the sequences of contempt too
+        peak: mmi: where the peak frames lie, apex of the action units or middle of the clip; unset: apex
+        images: rafdb: cropped faces (aligned) or photographs (original); unset: aligned
+        landmarks: rafdb: of photographs, the owner's (manual) or found ones (detect); unset: manual
+    """
+    from ifgan.data.prepare import prepare as run
+
+    report = run(
+        set,
+        root,
+        out,
+        aligned=aligned,
+        subjects_unknown=subjects_unknown,
+        workers=workers,
+        levels=",".join(levels) if levels else None,
+        neutral=neutral,
+        contempt=contempt,
+        peak=peak,
+        images=images,
+        landmarks=landmarks,
+    )
+    print(report.text())
+    return FAILED if report.failed else 0
+
+
+def check(dir: Path, *, folds_file: Path | None = None) -> int:
+    """Count a prepared set per class, subject and split; find unreadable files and leaks.
+
+    Args:
+        dir: prepared folder
+        folds_file: judge these folds too, e.g. somebody else's
+    """
+    from ifgan.data.check import check as run
+    from ifgan.data.folds import read_folds
+
+    report = run(dir, None if folds_file is None else read_folds(folds_file))
+    print(report.text())
+    return FAILED if report.failed else 0

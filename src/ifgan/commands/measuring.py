@@ -1,0 +1,151 @@
+"""Commands that measure finished runs, and show what they found."""
+
+from pathlib import Path
+from typing import Literal
+
+from ifgan.errors import InputError
+
+
+def evaluate(
+    run: Path,
+    data: Path,
+    split: Literal["train", "validation", "test"] = "test",
+    people: Literal["split", "all"] = "split",
+    json_file: Path | None = None,
+) -> int:
+    """Measure a run on a split of its own fold, or on a whole set that it has not seen.
+
+    Args:
+        run: run folder
+        data: the prepared set that it was trained on, or with --people all one that it has not seen
+        split: which part of its own set
+        people: those of the split, or all of another set
+        json_file: also write results.json's content here
+    """
+    from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
+    from ifgan.experiments.outcome import results
+
+    outcome = evaluate_run(run, data, split) if people == "split" else evaluate_unseen(run, data)
+    for name, value in outcome.evaluation.summary().items():
+        if value is not None:
+            print(f"{name}: {value:.4g}")
+    if json_file is not None:
+        from ifgan.files import write_json
+
+        write_json(json_file, results([outcome]))
+    return 0
+
+
+def report(runs: Path, *, out: Path) -> int:
+    """Tables (text, Markdown, LaTeX, JSON), figures and one self-contained page about run folders.
+
+    Args:
+        runs: folder of run folders, or one of them
+        out: folder for report.html and the rest
+    """
+    from ifgan.experiments.report import write_report
+
+    written = write_report(runs, out)
+    print(written.text())
+    print(f"{written.page}: open it in a browser")
+    return 0
+
+
+def figure(
+    kind: Literal["transfer", "attention"],
+    run: Path,
+    *,
+    data: Path,
+    out: Path,
+    split: Literal["train", "validation", "test"] = "test",
+    subjects: list[str] | None = None,
+    count: int = 4,
+    place: Literal["encoder", "skip", "decoder"] = "decoder",
+    points: list[str] | None = None,
+) -> int:
+    """Draw what a generator makes of faces (the paper's Fig. 5), or where it looks (Fig. 6).
+
+    Args:
+        kind: transfer: input, generated and average face; attention: maps of a self-attention module
+        run: run folder
+        data: the prepared set that it was trained on
+        out: .png, .pdf or .svg file
+        split: which part
+        subjects: transfer: these, not some drawn at random
+        count: how many subjects (transfer) or pictures (attention)
+        place: attention: which of the three modules
+        points: attention: query points as x,y shares of the picture's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
+    """
+    from ifgan.experiments.attention_figure import QUERIES, attention_figure, parse_points
+    from ifgan.experiments.evaluation import open_run
+    from ifgan.experiments.transfer_figure import transfer_figure
+
+    opened = open_run(run, data, split)
+    generator = opened.trained.system.generator
+    if generator is None:
+        raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
+    if kind == "transfer":
+        transfer_figure(generator, opened.pairs, out, subjects=tuple(subjects or ()) or None, count=count)
+    else:
+        attention_figure(
+            generator, opened.pairs, out, queries=parse_points(points or []) or QUERIES, place=place, count=count
+        )
+    print(out)
+    return 0
+
+
+def audit(
+    runs: Path,
+    *,
+    data: Path,
+    out: Path | None = None,
+    split: Literal["train", "validation", "test"] = "test",
+) -> int:
+    """Compare groups of people: accuracy, F1 and calibration by gender, age band and ethnicity of kept predictions.
+
+    Args:
+        runs: run folder, or a folder of them, whose folds are pooled; evaluated already
+        data: the prepared set, whose manifest knows the groups
+        out: folder for audit.json, the table and the reliability diagram; unset: audit in the folder of runs
+        split: which part
+    """
+    from ifgan.experiments.audit import audit as run
+    from ifgan.experiments.audit import write_audit
+
+    print(write_audit(*run(runs, data, split), runs / "audit" if out is None else out).text())
+    return 0
+
+
+def leakage(
+    run: Path,
+    *,
+    data: Path,
+    out: Path | None = None,
+    baseline: Path | None = None,
+    people: Literal["test", "all"] = "test",
+    groups: Literal["expression", "picture"] = "expression",
+    blur: float = 1 / 16,
+    blocks: int = 12,
+) -> int:
+    """Measure how many people can be re-identified from the faces that a generator drew, and from plain anonymisers'.
+
+    Args:
+        run: run folder
+        data: the prepared set that it was trained on, or with --people all one that it has not seen
+        out: folder for leakage.json, the table and a row a picture; unset: leakage in the run folder
+        baseline: the run of method baseline on the same fold, whose features are measured too
+        people: the run's own test people, or all of another set
+        groups: what of a person a probe must not have seen before it is asked: the expression, or only the picture
+        blur: to compare with: the blur's standard deviation as a share of the picture's side
+        blocks: to compare with: how many squares a side of the pixelated picture has
+    """
+    from ifgan.experiments.anonymisers import Plain
+    from ifgan.experiments.leakage import measure_leakage
+    from ifgan.experiments.leakage_report import write_leakage
+
+    found = measure_leakage(
+        run, data, baseline=baseline, people=people, groups=groups, plain=Plain(blur=blur, blocks=blocks)
+    )
+    write_leakage(found, run / "leakage" if out is None else out)
+    print(found.table().text())
+    return 0

@@ -1,0 +1,37 @@
+"""The command that reads pictures with a finished run."""
+
+from pathlib import Path
+from typing import Literal
+
+from ifgan.commands.status import FAILED
+
+
+def predict(
+    pictures: list[Path],
+    *,
+    model: str,
+    json_out: str = "-",
+    faces: Path | None = None,
+    aligned: bool = False,
+    one: bool = False,
+    redraw: Literal["free", "mixture"] | None = None,
+    workers: int | None = None,
+) -> int:
+    """Read the expressions of every face in pictures or folders of them, one JSON object a picture.
+
+    Args:
+        pictures: files and folders
+        model: run folder, checkpoint file or Hugging Face id
+        json_out: file to write, or - for standard output
+        faces: folder for the redrawn, identity-free faces
+        aligned: pictures are aligned faces already
+        one: only the largest, most central face of each picture
+        redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made
+        workers: processes that look for faces; unset: one a core
+    """
+    from ifgan.experiments.batch_predict import predict_files
+
+    failed = predict_files(
+        pictures, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers
+    )
+    return FAILED if failed else 0
