@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ifgan.errors import InputError
-from ifgan.experiments.evaluation import evaluate_run
+from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.plots import curves_figure
 from ifgan.experiments.report import write_report
@@ -19,7 +19,7 @@ from ifgan.experiments.run_records import read_runs
 from ifgan.experiments.tables import DASH, Table, method_table
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from tiny_runs import tiny, train_tiny
+from tiny_runs import make_prepared, tiny, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,27 @@ def test_a_broken_record_is_one_sentence(broken: str, runs: Path, tmp_path: Path
             words = "expected image, subject, expression"
     with pytest.raises(InputError, match=words):
         write_report(folder, tmp_path / "out")
+
+
+def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: Path):
+    """Cross-database evaluation stands in the report, and in no number of the run's own test people."""
+    folder, other = tmp_path / "runs", make_prepared(tmp_path / "raw", tmp_path / "other")
+    shutil.copytree(runs, folder)
+    own = json.loads((write_report(folder, tmp_path / "before").folder / "results.json").read_text())
+    for method in ("baseline", "ifgan"):
+        evaluate_unseen(folder / method, other)
+    out = write_report(folder, tmp_path / "after").folder
+    assert json.loads((out / "results.json").read_text()) == own
+    there = json.loads((out / "other" / "results.json").read_text())
+    pictures = there["methods"]["ifgan"]["folds"][0]["n"]
+    assert pictures == len((other / "manifest.csv").read_text().splitlines()) - 1
+    rows = [line.split()[:4] for line in (out / "methods.txt").read_text().splitlines()]
+    assert ["other", "ifgan", "1", str(pictures)] in rows and ["colours", "ifgan", "1", "3"] in rows
+    assert [line.split()[:3] for line in (out / "differences.txt").read_text().splitlines()].count(
+        ["other", "ifgan", "baseline"]
+    ) == 1
+    assert len((out / "runs.txt").read_text().splitlines()) == 2 + 3
+    assert (out / "confusion_matrices_on_other.png").exists()
 
 
 def test_latex_takes_its_own_characters_apart():

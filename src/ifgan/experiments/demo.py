@@ -14,7 +14,7 @@ from pathlib import Path
 from ifgan.config import make_config
 from ifgan.data.prepare import prepare
 from ifgan.data.synthetic import synthesize
-from ifgan.experiments.evaluation import evaluate_run
+from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import Report, write_report
 from ifgan.progress import duration
@@ -24,6 +24,8 @@ from ifgan.training.run_folder import RunFolder
 
 METHODS = ("baseline", "ifgan")
 FOLD = SplitChoice(fold=0)
+MORE = 0.4  # people beside those of the set, only to test on: a fold's ten tell little
+MORE_SEED = 1000  # added to the set's, for other people
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,16 @@ class DemoFolder:
         return self.path / "prepared"
 
     @property
+    def more_raw(self) -> Path:
+        """Rendered pictures of more people."""
+        return self.path / "more-raw"
+
+    @property
+    def more(self) -> Path:
+        """Their aligned faces; the report calls the set so."""
+        return self.path / "more-people"
+
+    @property
     def runs(self) -> Path:
         """One run folder a method."""
         return self.path / "runs"
@@ -56,10 +68,13 @@ def demo(
     Raises InputError, for an ``out`` that holds a demo of other settings among others.
     """
     folder, say = DemoFolder(Path(out)), _print
-    with _step(f"1/4 synthetic pictures of {subjects} people who do not exist", say):
+    more = max(1, round(MORE * subjects))
+    with _step(f"1/4 synthetic pictures of {subjects} people who do not exist, and {more} more to test on", say):
         synthesize(folder.raw, subjects, seed, workers)
+        synthesize(folder.more_raw, more, seed + MORE_SEED, workers)
     with _step("2/4 faces found and aligned", say):
         prepare("bu3dfe", folder.raw, folder.prepared, workers=workers)
+        prepare("bu3dfe", folder.more_raw, folder.more, workers=workers)
     data = load_run_data(folder.prepared, FOLD, seed=seed)
     say(data.describe())
     for method in METHODS:
@@ -69,8 +84,11 @@ def demo(
             train_run(config, data, RunFolder(folder.runs / method), sys.argv, resume=True)
     with _step("4/4 people never seen", say):
         for method in METHODS:
-            if read_outcome(RunFolder(folder.runs / method)) is None:
-                evaluate_run(folder.runs / method, folder.prepared)
+            run = RunFolder(folder.runs / method)
+            if read_outcome(run) is None:
+                evaluate_run(run.path, folder.prepared)
+            if read_outcome(run, folder.more.name) is None:
+                evaluate_unseen(run.path, folder.more)
         return write_report(folder.runs, folder.path, title="ifgan demo")
 
 

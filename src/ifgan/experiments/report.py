@@ -22,7 +22,7 @@ from ifgan.experiments.plots import (
     reliability_figure,
     subjects_figure,
 )
-from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, read_plan, read_runs
+from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, on_other_sets, read_plan, read_runs
 from ifgan.experiments.tables import (
     Table,
     comparison_table,
@@ -69,8 +69,9 @@ class Report:
 def write_report(runs: Path, out: Path, *, title: str = "Identity-free expression recognition") -> Report:
     """Report on every run below ``runs``. Raises InputError when there is none or a record is broken."""
     records = read_runs(runs)
-    tables = _tables(records, read_plan(runs))
-    pictures = _pictures(records)
+    tested = [*records, *on_other_sets(records)]
+    tables = _tables(tested, read_plan(runs))
+    pictures = _pictures(tested)
     for table in tables:
         name = table.title.lower()
         write_text(out / f"{name}.txt", table.text())
@@ -78,31 +79,41 @@ def write_report(runs: Path, out: Path, *, title: str = "Identity-free expressio
         write_text(out / f"{name}.tex", table.latex())
     for picture in pictures:
         write_bytes(out / f"{picture.title.lower().replace(' ', '_').replace(':', '')}.png", picture.png)
-    write_results(records, out)
+    write_results(tested, out)
     write_text(out / "report.html", _page(title, records, tables, pictures))
     return Report(out, tuple(tables))
 
 
 def method_tables(runs: Path) -> str:
     """Methods, their differences and folds, as text for the terminal; nothing is written."""
-    return "\n".join(table.text() for table in _tables(read_runs(runs), read_plan(runs))[:-1])
+    records = read_runs(runs)
+    tables = _tables([*records, *on_other_sets(records)], read_plan(runs))
+    return "\n".join(table.text() for table in tables[:-1])
 
 
 def write_results(records: list[RunRecord], out: Path) -> None:
-    """The contract's results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several."""
+    """The contract's results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several, and
+    for sets that the runs were not trained on.
+    """
     groups, found = by_set(records), comparisons(records)
+    own = set(by_set(_own(records)))
     for data, on_set in groups.items():
         if outcomes := outcomes_of(on_set):
             content = results(outcomes) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
-            write_json((out if len(groups) == 1 else out / data) / "results.json", _finite(content))
+            write_json((out if own == {data} else out / data) / "results.json", _finite(content))
+
+
+def _own(records: list[RunRecord]) -> list[RunRecord]:
+    """Those tested on the people whom their own fold kept apart."""
+    return [record for record in records if not record.other_set]
 
 
 def _tables(records: list[RunRecord], plan: Plan | None) -> list[Table]:
     found = comparisons(records)
     tables = [method_table(records, plan)]
     tables += [comparison_table(found)] if found else []
-    tables += [fold_table(records)] if len({record.fold for record in records}) > 1 else []
-    return [*tables, run_table(records)]
+    tables += [fold_table(_own(records))] if len({record.fold for record in records}) > 1 else []
+    return [*tables, run_table(_own(records))]
 
 
 def _pictures(records: list[RunRecord]) -> list[Picture]:
@@ -123,9 +134,9 @@ def _pictures(records: list[RunRecord]) -> list[Picture]:
         if few := few_subjects_figure(on_set):
             note = "Mean over folds and standard deviation; the same test people for every number."
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
-        if any(record.run.metrics() for record in on_set):
+        if any(record.run.metrics() for record in _own(on_set)):
             pictures.append(Picture(f"Learning curves{where}", rendered(curves_figure(on_set)), "One line a run."))
-    return pictures + [picture for record in _shown(records) for picture in _drawn(record)]
+    return pictures + [picture for record in _shown(_own(records)) for picture in _drawn(record)]
 
 
 def _shown(records: list[RunRecord]) -> list[RunRecord]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ifgan.config import Config, read_config
+from ifgan.data.sample import SPLITS
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
 from ifgan.experiments.variants import variant_of, variant_rank, without_variant
@@ -17,7 +18,8 @@ PLAN = "crossval.json"  # what a cross-validation was to do
 @dataclass(frozen=True)
 class RunRecord:
     """One run folder. ``method``: its variant, and what else sets it apart from the others, such as
-    ``ifgan epochs=30``. ``outcome`` is None until `ifgan evaluate` has seen the run.
+    ``ifgan epochs=30``. ``outcome`` is None until `ifgan evaluate` has seen the run. ``other_set``: the outcome is on
+    all of that set, which the run was not trained on; empty: on the people whom its own fold kept apart.
     """
 
     name: str
@@ -27,16 +29,17 @@ class RunRecord:
     environment: dict[str, Any]
     outcome: RunOutcome | None
     method: str
+    other_set: str = ""
 
     @property
     def data(self) -> str:
-        """The prepared set's name."""
-        return self.split["data"]
+        """The name of the prepared set that it is tested on."""
+        return self.other_set or self.split["data"]
 
     @property
     def dataset(self) -> str:
-        """The data set's, as in its manifest: ``ckplus``; empty where unknown."""
-        return self.split.get("dataset", "")
+        """The data set's, as in its manifest: ``ckplus``; empty where unknown, and across data sets."""
+        return "" if self.other_set else self.split.get("dataset", "")
 
     @property
     def fold(self) -> int:
@@ -84,6 +87,20 @@ def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:
             raise InputError(f"{folder}: {places[place]} and {record.name} are the same fold with the same settings")
         places[place] = record.name
     return sorted(records, key=_place)
+
+
+def on_other_sets(records: list[RunRecord]) -> list[RunRecord]:
+    """The same runs on every other set that `ifgan evaluate --people all` has tested them on, by set. Raises InputError
+    for a broken record.
+    """
+    found = []
+    for record in records:
+        names = [path.stem.removeprefix("predictions_") for path in record.run.path.glob("predictions_*.csv")]
+        for name in sorted(set(names) - set(SPLITS)):
+            outcome = read_outcome(record.run, name)
+            outcome = None if outcome is None else replace(outcome, method=record.method)
+            found.append(replace(record, other_set=name, outcome=outcome))
+    return sorted(found, key=lambda record: record.data)
 
 
 def _place(record: RunRecord) -> tuple[str, int, str, int, str]:

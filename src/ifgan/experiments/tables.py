@@ -68,7 +68,8 @@ def method_table(records: list[RunRecord], plan: Plan | None = None) -> Table:
     for data, on_set in by_set(records).items():
         groups = by_method(on_set)
         ran = {variant_of(record.config) for record in on_set}
-        missing = [name for name in (plan.methods if plan else ()) if name not in ran]
+        planned = plan.methods if plan is not None and data in plan.sets else ()
+        missing = [name for name in planned if name not in ran]
         rows += [(data, name, *_measures(group, folds), _paper(group[0])) for name, group in groups.items()]
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
