@@ -7,6 +7,7 @@ from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained
 
 SMALL = {"image_size": 32, "generator_width": 4, "backbone": "resnet18", "pretrained": "none"}
+SMALL |= {"generator_encoder": "unet"}
 LABELS = ("anger", "happiness", "surprise", "neutral")
 
 

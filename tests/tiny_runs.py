@@ -15,7 +15,14 @@ from ifgan.training.run_folder import RunFolder
 
 TINY = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "batch_size": 8, "epochs": 3}
 TINY |= {"backbone": "resnet18", "pretrained": "none", "learning_rate": 1e-3}
-TINY |= {"classifier_start": 0.0, "gan_start": 0.0, "lambda_l1": 20.0, "lambda_gan": 1.0}
+TINY |= {
+    "generator_encoder": "unet",
+    "classifier_before": "wait",
+    "classifier_start": 0.0,
+    "gan_start": 0.0,
+    "lambda_l1": 20.0,
+    "lambda_gan": 1.0,
+}
 COLOURS = {"anger": (200, 30, 30), "happiness": (30, 200, 30), "sadness": (30, 30, 200)}
 
 

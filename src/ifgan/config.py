@@ -89,7 +89,7 @@ class Config:
     classifier_start: float = 0.0
     """share of the epochs before E reads pairs, so that it meets drawn faces that show an expression"""
     classifier_before: Literal["wait", "picture"] = "wait"
-    """E before that: does nothing, or learns from pictures alone (average half blanked), as the baseline does"""
+    """E before that: does nothing, or learns from pictures alone, as the baseline does; only where it reads pairs"""
     lambda_l1: float = 20.0
     """weight of the L1 loss, lambda 2"""
     lambda_softmax: float = 10.0
@@ -165,10 +165,15 @@ class Config:
             raise InputError(f"weights_ema {self.weights_ema}: expected a decay from 0 to below 1, such as 0.99")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
-        if self.classifier_input != "pair" and (self.classifier_before, self.classifier_views) != ("wait", ("pair",)):
-            raise InputError("classifier_before picture and classifier_views: only where E reads pairs")
+        if self.classifier_input != "pair" and self.classifier_views != ("pair",):
+            raise InputError("classifier_views: only where E reads pairs")
         if not self.classifier_views:
             raise InputError("classifier_views: expected at least one of pair, picture, generated")
+
+    @property
+    def pictures_first(self) -> bool:
+        """Whether E reads pictures alone before it joins."""
+        return self.classifier_before == "picture" and self.classifier_input == "pair"
 
     @property
     def learning_rates(self) -> dict[str, float]:

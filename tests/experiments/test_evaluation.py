@@ -1,5 +1,6 @@
 """A run on a whole set that it has not seen, one with an expression that it doesn't know among them."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.training.run_folder import RunFolder
 from tiny_runs import make_prepared
+
+
+@pytest.fixture(scope="module")
+def runs(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, in which other sets may leave their outcomes."""
+    return Path(shutil.copytree(runs, tmp_path_factory.mktemp("evaluated") / "runs"))
 
 
 @pytest.fixture(scope="module")

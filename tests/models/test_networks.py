@@ -19,7 +19,7 @@ from ifgan.models.generator import PLACES, Generator
 
 
 def tiny(**changes: object):
-    small = {"image_size": 32, "generator_width": 4, "discriminator_width": 4}
+    small = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "generator_encoder": "unet"}
     return make_config("cpu", **{**small, "backbone": "resnet18", "pretrained": "none", **changes})
 
 

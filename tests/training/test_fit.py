@@ -20,7 +20,7 @@ from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import config_at, learning_rate_factor
+from ifgan.training.schedule import config_at, learning_rate_factor, rate_starts, start_epochs
 from ifgan.training.step import blanked, joint_objective, train_step
 from tiny_runs import TINY, make_prepared, tiny, train_tiny
 
@@ -240,7 +240,13 @@ def test_classifier_that_reads_pictures_first_needs_no_drawn_face(prepared: Path
     assert torch.equal(*totals)
 
 
-@pytest.mark.parametrize("changes", [{"classifier_before": "picture"}, {"classifier_views": ("picture",)}])
-def test_what_only_pairs_can_have(changes: dict) -> None:
+def test_what_only_pairs_can_have() -> None:
     with pytest.raises(InputError, match="only where E reads pairs"):
-        tiny(classifier_input="generated", **changes)
+        tiny(classifier_input="generated", classifier_views=("picture",))
+    waiting, reading = (
+        tiny(epochs=4, classifier_input="generated", classifier_start=0.5, classifier_before=before)
+        for before in ("wait", "picture")
+    )
+    for epoch in range(4):
+        assert config_at(reading, epoch).loss_weights == config_at(waiting, epoch).loss_weights
+    assert rate_starts(reading) == rate_starts(waiting) == start_epochs(waiting)

@@ -100,7 +100,7 @@ def demo(
     *,
     out: Path = Path("demo"),
     subjects: int = 100,
-    epochs: int | None = None,
+    epochs: int = 20,
     seed: int = 0,
     workers: int | None = None,
 ) -> int:
@@ -109,7 +109,7 @@ def demo(
     Args:
         out: folder to make; a demo that was broken off goes on there
         subjects: how many synthetic people
-        epochs: for both methods; unset: those of preset cpu
+        epochs: for both methods
         seed: everything derives from it
         workers: processes; unset: one a core
     """

@@ -24,6 +24,7 @@ from ifgan.training.run_folder import RunFolder
 
 METHODS = ("baseline", "ifgan")
 FOLD = SplitChoice(fold=0)
+EPOCHS = 20  # of 60 updates with 80 people to train on
 MORE = 0.4  # people beside those of the set, only to test on: a fold's ten tell little
 MORE_SEED = 1000  # added to the set's, for other people
 
@@ -60,10 +61,8 @@ class DemoFolder:
         return self.path / "runs"
 
 
-def demo(
-    out: Path, *, subjects: int = 100, seed: int = 0, workers: int | None = None, epochs: int | None = None
-) -> Report:
-    """Make everything below ``out`` and report on it. ``epochs``: for both methods; unset: the preset's.
+def demo(out: Path, *, subjects: int = 100, seed: int = 0, workers: int | None = None, epochs: int = EPOCHS) -> Report:
+    """Make everything below ``out`` and report on it. ``epochs``: for both methods.
 
     Raises InputError, for an ``out`` that holds a demo of other settings among others.
     """
@@ -78,9 +77,8 @@ def demo(
     data = load_run_data(folder.prepared, FOLD, seed=seed)
     say(data.describe())
     for method in METHODS:
-        changes = {} if epochs is None else {"epochs": epochs}
-        config = make_config("cpu", method=method, seed=seed, **changes)
-        with _step(f"3/4 {method}: {config.epochs} epochs", say):
+        config = make_config("cpu", method=method, seed=seed, epochs=epochs)
+        with _step(f"3/4 {method}: {epochs} epochs", say):
             train_run(config, data, RunFolder(folder.runs / method), sys.argv, resume=True)
     with _step("4/4 people never seen", say):
         for method in METHODS:

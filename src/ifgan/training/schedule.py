@@ -33,14 +33,14 @@ def start_epochs(config: Config) -> dict[str, int]:
 
 def rate_starts(config: Config) -> dict[str, int]:
     """Whole epochs before each network learns anything, and its learning rate's schedule begins."""
-    early = {"classifier": 0} if config.classifier_before == "picture" else {}
+    early = {"classifier": 0} if config.pictures_first else {}
     return start_epochs(config) | early
 
 
 def config_at(config: Config, epoch: int) -> Config:
     """The settings of ``epoch``: losses whose network has not joined weigh nothing, or E reads pictures alone."""
     starts = start_epochs(config)
-    if epoch < starts["classifier"] and config.classifier_before == "picture":
+    if epoch < starts["classifier"] and config.pictures_first:
         config = replace(config, blank_average=1.0, blank_picture=0.0)
     elif epoch < starts["classifier"]:
         config = replace(config, lambda_softmax=0.0, lambda_island=0.0)
