@@ -30,10 +30,11 @@ FROZEN = {
     "check": "dir --folds-file",
     "train": "--data --out --extra --averages --fold --rule --folds --folds-file --leaks --resume --dry-run --preset "
     "--config",
-    "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --engine "
+    "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --measure "
+    "--engine "
     "--cpus-per-fold --gpus-per-fold --threads --dry-run --preset --config",
     "evaluate": "run --data --split --json",
-    "report": "runs --out",
+    "report": "runs --out --split",
     "predict": "pictures --model --json --faces --aligned --one --workers",
 }
 

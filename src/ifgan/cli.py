@@ -97,6 +97,12 @@ def _add_crossval_arguments(parser: jsonargparse.ArgumentParser) -> None:
     parser.add_argument("--only", type=int, nargs="*", default=[], help="these folds' numbers; unset: all")
     few = "the whole comparison once for each of these numbers of training subjects, drawn by the seed; unset: all"
     parser.add_argument("--train-subjects", dest="train_subjects", type=int, nargs="*", default=[], help=few)
+    parser.add_argument(
+        "--measure",
+        type=Literal["validation", "test"],
+        default="test",
+        help="on which pictures; validation: for choosing settings, the test pictures stay unseen",
+    )
     parser.add_argument("--engine", type=Literal["local", "ray"], default="local", help="one by one, or a Ray cluster")
     parser.add_argument("--cpus-per-fold", dest="cpus_per_fold", type=float, default=1.0, help="ray: CPUs a run takes")
     parser.add_argument("--gpus-per-fold", dest="gpus_per_fold", type=float, default=0.0, help="ray: GPUs, e.g. 0.5")

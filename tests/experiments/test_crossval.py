@@ -52,6 +52,26 @@ def finished(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_settings_are_chosen_without_a_look_at_test_pictures(colours: Path, tmp_path: Path):
+    """Measured on validation: no test outcome exists anywhere, every form says on what, and a test later is a test."""
+    runs = tmp_path / "runs"
+    assert [end.error for end in run(colours, runs, only=(0, 1), measure="validation")] == [None] * 4
+    assert not list(runs.rglob("*_test.*"))
+    answer = json.loads((runs / "results.json").read_text())
+    assert answer["split"] == "validation"
+    report = write_report(runs, tmp_path / "report")
+    people = {record.split["subjects"]["validation"][0] for record in read_runs(runs, "validation")}
+    kept = {name for record in read_runs(runs, "validation") if record.outcome for name in record.outcome.subjects}
+    assert people <= kept and "2 of 3" in report.text()
+    for form in ("methods.txt", "methods.md", "methods.tex"):
+        assert "all are flattered" in (report.folder / form).read_text()
+    assert "No test picture was looked at" in report.page.read_text()
+    assert [end.kept for end in run(colours, runs, only=(0, 1))] == [False] * 4
+    assert "split" not in json.loads((runs / "results.json").read_text())
+    assert "flattered" not in write_report(runs, tmp_path / "tested").text()
+    assert "flattered" in write_report(runs, tmp_path / "again", split="validation").text()
+
+
 def without_time(path: Path) -> list[dict]:
     return [{**json.loads(line), "seconds": 0} for line in path.read_text().splitlines()]
 

@@ -54,6 +54,7 @@ def crossval(
     only: tuple[int, ...] = (),
     leaks: Literal["stop", "drop"] = "stop",
     train_subjects: tuple[int, ...] = (),
+    measure: Literal["validation", "test"] = "test",
     engine: Literal["local", "ray"] = "local",
     cpus_per_fold: float = 1.0,
     gpus_per_fold: float = 0.0,
@@ -68,6 +69,7 @@ def crossval(
     protocol = Protocol(
         data=tuple(data), methods=tuple(methods.split(",")), rule=rule, folds=folds, file=folds_file,
         only=only or None, extra=extra, averages_from=averages, leaks=leaks, train_subjects=train_subjects or (None,),
+        measure=measure,
     )  # fmt: skip
     if dry_run:
         for job in jobs_of(protocol, config, out, sys.argv):

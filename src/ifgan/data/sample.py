@@ -4,12 +4,14 @@ import csv
 import io
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from ifgan.errors import InputError
 from ifgan.files import write_text
 from ifgan.labels import EXPRESSIONS
 
 SPLITS = ("train", "validation", "test")
+HeldOut = Literal["validation", "test"]
 
 
 @dataclass(frozen=True)

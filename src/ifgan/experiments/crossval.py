@@ -1,8 +1,8 @@
 """Cross-validation: every fold of every method on every set, each in a run folder of its own. Paper §4.1, §4.4.
 
 ``RUNS/<set>/folds.json`` are the folds, ``RUNS/<set>/<method>/fold-<k>`` the runs (with few training subjects:
-``RUNS/<set>/<method>/subjects-<n>/fold-<k>``), ``RUNS/<set>/results.json`` the
-contract's results (DESIGN §3), ``RUNS/crossval.json`` what was asked for, so that a table can show what is missing.
+``RUNS/<set>/<method>/subjects-<n>/fold-<k>``), ``RUNS/results.json`` the contract's results (DESIGN §3; of several
+sets ``RUNS/<set>/results.json``), ``RUNS/crossval.json`` what was asked for, so that a table can show what is missing.
 Launched again, finished folds are kept and the others go on where they stopped.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ifgan.config import Config
 from ifgan.data.folds import Fold, folds_of, read_folds, write_folds
-from ifgan.data.sample import Sample, read_manifest
+from ifgan.data.sample import HeldOut, Sample, read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.jobs import Engine, Job, JobEnd, do_locally, do_on_ray
 from ifgan.experiments.report import write_results
@@ -26,7 +26,8 @@ from ifgan.training.run_data import SplitChoice, WhatOfLeaks
 class Protocol:
     """What is compared on what. ``file``: folds from a file instead of the ``rule``; sets with an official split and
     no ``file`` are run on that split. ``only``: some folds' numbers, or all. ``extra`` sets join every other set.
-    ``train_subjects``: all of it once for each of these numbers of people; None is all of them.
+    ``train_subjects``: all of it once for each of these numbers of people; None is all of them. ``measure``: on which
+    pictures; those of validation are for choosing settings, and leave the test pictures unseen.
     """
 
     data: tuple[Path, ...]
@@ -39,6 +40,7 @@ class Protocol:
     averages_from: tuple[Path, ...] = ()
     leaks: WhatOfLeaks = "stop"
     train_subjects: tuple[int | None, ...] = (None,)
+    measure: HeldOut = "test"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def crossval(
         yield from do_on_ray(jobs, cpus=resources.cpus, gpus=resources.gpus)
     else:
         yield from do_locally(jobs)
-    write_results(read_runs(Path(runs)), Path(runs))
+    write_results(read_runs(Path(runs), protocol.measure), Path(runs), protocol.measure)
 
 
 def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) -> list[Job]:
@@ -90,6 +92,7 @@ def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) 
                         averages_from=tuple(other.resolve() for other in protocol.averages_from),
                         leaks=protocol.leaks,
                         command=tuple(command),
+                        measure=protocol.measure,
                     )
                 )
     return jobs
@@ -136,4 +139,4 @@ def _keep_folds(path: Path, folds: list[Fold], protocol: Protocol, dataset: str)
 def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
     sets = [path.resolve().name for path in protocol.data]
     plan = {"command": command, "sets": sets, "methods": list(protocol.methods), "folds": protocol.folds}
-    write_json(runs / PLAN, plan)
+    write_json(runs / PLAN, plan | {"measure": protocol.measure})

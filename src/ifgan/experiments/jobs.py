@@ -1,4 +1,5 @@
-"""One fold of one method as a job that any machine can do: train, then look at the test pictures once. Paper §4.1.
+"""One fold of one method as a job that any machine can do: train, then look at the test pictures once, or at those of
+validation where settings are still to be chosen. Paper §4.1.
 
 A job carries paths and settings only and leaves everything in its run folder, so it can be done in this process, by
 another one or on another host, and again after a crash: what is finished is kept.
@@ -16,6 +17,7 @@ from typing import Literal
 import torch
 
 from ifgan.config import Config
+from ifgan.data.sample import HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.evaluation import evaluate_run
 from ifgan.experiments.outcome import read_outcome
@@ -42,12 +44,13 @@ class Job:
     leaks: WhatOfLeaks = "stop"
     command: tuple[str, ...] = ()
     threads: int | None = None
+    measure: HeldOut = "test"
 
     @property
     def finished(self) -> bool:
-        """Whether it is trained and its test pictures were looked at."""
+        """Whether it is trained and measured."""
         run = RunFolder(self.out)
-        return run.done and read_outcome(run) is not None
+        return run.done and read_outcome(run, self.measure) is not None
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def do_job(job: Job) -> JobEnd:
             return JobEnd(job.name, True, None, 0.0)
         if job.threads is not None:
             torch.set_num_threads(job.threads)
-        _train_and_test(job)
+        _train_and_measure(job)
         failure.unlink(missing_ok=True)
     except Exception as error:  # whatever it is, the other folds go on
         sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
@@ -79,7 +82,7 @@ def do_job(job: Job) -> JobEnd:
     return JobEnd(job.name, False, None, time.monotonic() - started)
 
 
-def _train_and_test(job: Job) -> None:
+def _train_and_measure(job: Job) -> None:
     run = RunFolder(job.out)
     data = load_run_data(
         job.data,
@@ -90,7 +93,7 @@ def _train_and_test(job: Job) -> None:
         seed=job.config.seed,
     )
     train_run(job.config, data, run, list(job.command), resume=True, say=lambda line: _say(f"{job.name}: {line}"))
-    evaluate_run(job.out, job.data)
+    evaluate_run(job.out, job.data, job.measure)
 
 
 def do_locally(jobs: list[Job]) -> Iterator[JobEnd]:

@@ -53,14 +53,15 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
     return RunOutcome(method, fold, labels, evaluation, subjects, images)
 
 
-def results(outcomes: list[RunOutcome]) -> dict[str, Any]:
-    """The contract's results of one or more runs."""
+def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
+    """The contract's results of one or more runs; other splits than test are named."""
     by_method: dict[str, list[RunOutcome]] = defaultdict(list)
     for outcome in outcomes:
         by_method[outcome.method].append(outcome)
     methods = {name: _method(sorted(group, key=lambda outcome: outcome.fold)) for name, group in by_method.items()}
     labels = in_order({label for outcome in outcomes for label in outcome.labels})
-    return {"methods": methods, "labels": list(labels), "selection": "validation"}
+    where = {} if split == "test" else {"split": split}
+    return {"methods": methods, "labels": list(labels), "selection": "validation"} | where
 
 
 def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:

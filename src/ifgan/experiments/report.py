@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment
 
 from ifgan.config import Config, to_dict
+from ifgan.data.sample import HeldOut
 from ifgan.experiments.outcome import results
 from ifgan.experiments.picture_files import data_uri, rendered
 from ifgan.experiments.plots import (
@@ -66,12 +67,15 @@ class Report:
         return "\n".join(table.text() for table in self.tables)
 
 
-def write_report(runs: Path, out: Path, *, title: str = "Identity-free expression recognition") -> Report:
-    """Report on every run below ``runs``. Raises InputError when there is none or a record is broken."""
-    records = read_runs(runs)
-    tested = [*records, *on_other_sets(records)]
-    tables = _tables(tested, read_plan(runs))
-    pictures = _pictures(tested)
+def write_report(
+    runs: Path, out: Path, *, title: str = "Identity-free expression recognition", split: HeldOut | None = None
+) -> Report:
+    """Report on every run below ``runs``, on ``split`` (unset: what its cross-validation measured, else the test
+    pictures). Raises InputError when there is none or a record is broken.
+    """
+    tested, plan, split = _tested(runs, split)
+    tables = _tables(tested, plan, split)
+    pictures = _pictures(tested, split)
     for table in tables:
         name = table.title.lower()
         write_text(out / f"{name}.txt", table.text())
@@ -79,19 +83,26 @@ def write_report(runs: Path, out: Path, *, title: str = "Identity-free expressio
         write_text(out / f"{name}.tex", table.latex())
     for picture in pictures:
         write_bytes(out / f"{picture.title.lower().replace(' ', '_').replace(':', '')}.png", picture.png)
-    write_results(tested, out)
-    write_text(out / "report.html", _page(title, records, tables, pictures))
+    write_results(tested, out, split)
+    write_text(out / "report.html", _page(title, _own(tested), tables, pictures, split))
     return Report(out, tuple(tables))
 
 
 def method_tables(runs: Path) -> str:
     """Methods, their differences and folds, as text for the terminal; nothing is written."""
-    records = read_runs(runs)
-    tables = _tables([*records, *on_other_sets(records)], read_plan(runs))
+    tables = _tables(*_tested(runs, None))
     return "\n".join(table.text() for table in tables[:-1])
 
 
-def write_results(records: list[RunRecord], out: Path) -> None:
+def _tested(runs: Path, split: HeldOut | None) -> tuple[list[RunRecord], Plan | None, HeldOut]:
+    """The runs on the people whom they kept apart and, beside the test, on other sets."""
+    plan = read_plan(runs)
+    split = split or (plan.measure if plan is not None else "test")
+    records = read_runs(runs, split)
+    return records + (on_other_sets(records) if split == "test" else []), plan, split
+
+
+def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") -> None:
     """The contract's results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several, and
     for sets that the runs were not trained on.
     """
@@ -99,7 +110,7 @@ def write_results(records: list[RunRecord], out: Path) -> None:
     own = set(by_set(_own(records)))
     for data, on_set in groups.items():
         if outcomes := outcomes_of(on_set):
-            content = results(outcomes) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
+            content = results(outcomes, split) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
             write_json((out if own == {data} else out / data) / "results.json", _finite(content))
 
 
@@ -108,15 +119,15 @@ def _own(records: list[RunRecord]) -> list[RunRecord]:
     return [record for record in records if not record.other_set]
 
 
-def _tables(records: list[RunRecord], plan: Plan | None) -> list[Table]:
+def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list[Table]:
     found = comparisons(records)
-    tables = [method_table(records, plan)]
+    tables = [method_table(records, plan, split)]
     tables += [comparison_table(found)] if found else []
     tables += [fold_table(_own(records))] if len({record.fold for record in records}) > 1 else []
     return [*tables, run_table(_own(records))]
 
 
-def _pictures(records: list[RunRecord]) -> list[Picture]:
+def _pictures(records: list[RunRecord], split: HeldOut) -> list[Picture]:
     pictures = []
     for data, on_set in by_set(records).items():
         groups = {name: found for name, group in by_method(on_set).items() if (found := outcomes_of(group))}
@@ -136,7 +147,7 @@ def _pictures(records: list[RunRecord]) -> list[Picture]:
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
         if any(record.run.metrics() for record in _own(on_set)):
             pictures.append(Picture(f"Learning curves{where}", rendered(curves_figure(on_set)), "One line a run."))
-    return pictures + [picture for record in _shown(_own(records)) for picture in _drawn(record)]
+    return pictures + [picture for record in _shown(_own(records)) for picture in _drawn(record, split)]
 
 
 def _shown(records: list[RunRecord]) -> list[RunRecord]:
@@ -147,7 +158,7 @@ def _shown(records: list[RunRecord]) -> list[RunRecord]:
     return list(first.values())
 
 
-def _drawn(record: RunRecord) -> list[Picture]:
+def _drawn(record: RunRecord, split: HeldOut) -> list[Picture]:
     """What evaluation left in the run folder."""
     kinds = {
         "transfer": (
@@ -161,25 +172,30 @@ def _drawn(record: RunRecord) -> list[Picture]:
     }
     found = []
     for kind, (title, note) in kinds.items():
-        path = record.run.path / f"{kind}_test.png"
+        path = record.run.path / f"{kind}_{split}.png"
         if path.exists():
             found.append(Picture(f"{title}: {record.name.replace('/', ' ')}", path.read_bytes(), note))
     return found
 
 
-def _page(title: str, records: list[RunRecord], tables: list[Table], pictures: list[Picture]) -> str:
+def _page(title: str, records: list[RunRecord], tables: list[Table], pictures: list[Picture], split: HeldOut) -> str:
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("ifgan.experiments").joinpath("templates/report.html").read_text(encoding="utf-8")
     )
     runs = [{"name": record.name, "record": _record(record)} for record in records]
-    return template.render(title=title, lead=_lead(records), tables=tables, pictures=pictures, runs=runs)
+    return template.render(title=title, lead=_lead(records, split), tables=tables, pictures=pictures, runs=runs)
 
 
-def _lead(records: list[RunRecord]) -> str:
+def _lead(records: list[RunRecord], split: HeldOut) -> str:
     """The protocol in a sentence or two."""
     data = ", ".join(sorted({record.split["data"] for record in records}))
     people = {len(set(record.split["subjects"]["train"])) for record in records}
     counts = " or ".join(str(count) for count in sorted(people))
+    if split == "validation":
+        return (
+            f"Data: {data}. Trained on {counts} subjects, measured on the validation subjects on whom each run's epoch "
+            "was chosen: for choosing settings, not for reporting. No test picture was looked at here."
+        )
     return (
         f"Data: {data}. Trained on {counts} subjects, tested on others whom no network and no average face has seen; "
         "each run's epoch was chosen on validation subjects, and the test pictures were looked at once."

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ifgan.config import Config, read_config
-from ifgan.data.sample import SPLITS
+from ifgan.data.sample import SPLITS, HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
 from ifgan.experiments.variants import variant_of, variant_rank, without_variant
@@ -141,11 +141,12 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a cross-validation was to do: every method on every set, in so many folds."""
+    """What a cross-validation was to do: every method on every set, in so many folds, measured on ``measure``."""
 
     sets: tuple[str, ...]
     methods: tuple[str, ...]
     folds: int
+    measure: HeldOut = "test"
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -155,7 +156,8 @@ def read_plan(folder: Path) -> Plan | None:
         return None
     content = read_json(path)
     try:
-        return Plan(tuple(content["sets"]), tuple(content["methods"]), int(content["folds"]))
+        measure = content.get("measure", "test")  # the first plans said nothing
+        return Plan(tuple(content["sets"]), tuple(content["methods"]), int(content["folds"]), measure)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected sets, methods and folds") from error
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ifgan import metrics
+from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.published import published_accuracy
@@ -15,6 +16,10 @@ from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set
 from ifgan.experiments.variants import variant_of
 
 DASH = "—"
+_WHOSE: dict[HeldOut, str] = {
+    "test": "pictures of people never seen",
+    "validation": "validation pictures, on which epochs were chosen, so that all are flattered",
+}
 _MEASURES = (
     "folds",
     "pictures",
@@ -59,7 +64,7 @@ class Table:
         return f"% {self.title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n" + (f"% {self.note}\n" if self.note else "")
 
 
-def method_table(records: list[RunRecord], plan: Plan | None = None) -> Table:
+def method_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table:
     """A row a set and method: mean and standard deviation over folds, pooled measures, what it cost, and the paper's
     figure where it has one. What the plan names and nobody ran is a row of dashes.
     """
@@ -74,9 +79,9 @@ def method_table(records: list[RunRecord], plan: Plan | None = None) -> Table:
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
     note = (
-        "accuracy: mean over folds ± standard deviation, of pictures of people never seen; pooled: of all folds' "
-        "pictures together, with the bootstrap interval over subjects; L1: generated against average face, in units of "
-        "[-1, 1]; epochs chosen on validation"
+        f"accuracy: mean over folds ± standard deviation, of {_WHOSE[split]}; pooled: of all folds' pictures together, "
+        "with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; epochs "
+        "chosen on validation"
     )
     if all(row[-1] == DASH for row in rows):  # none of the sets is in the paper
         return Table("Methods", ("data", "method", *_MEASURES), tuple(row[:-1] for row in rows), note + ".")
