@@ -129,9 +129,8 @@ def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list
 
 def _pictures(records: list[RunRecord], split: HeldOut) -> list[Picture]:
     pictures = []
-    for data, on_set in by_set(records).items():
+    for where, on_set in _named(records):
         groups = {name: found for name, group in by_method(on_set).items() if (found := outcomes_of(group))}
-        where = f" on {data}" if len(by_set(records)) > 1 else ""
         if groups:
             note = "Numbers of pictures; shade: share of the true class."
             pictures.append(Picture(f"Confusion matrices{where}", rendered(confusion_figure(groups)), note))
@@ -145,9 +144,20 @@ def _pictures(records: list[RunRecord], split: HeldOut) -> list[Picture]:
         if few := few_subjects_figure(on_set):
             note = "Mean over folds and standard deviation; the same test people for every number."
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
-        if any(record.run.metrics() for record in _own(on_set)):
-            pictures.append(Picture(f"Learning curves{where}", rendered(curves_figure(on_set)), "One line a run."))
+    pictures += [
+        _curves(on_set, where) for where, on_set in _named(_own(records)) if any(r.run.metrics() for r in on_set)
+    ]
     return pictures + [picture for record in _shown(_own(records)) for picture in _drawn(record, split)]
+
+
+def _named(records: list[RunRecord]) -> list[tuple[str, list[RunRecord]]]:
+    """Those of each set with the words that its titles end with; none where there is but one set."""
+    groups = by_set(records)
+    return [(f" on {data}" if len(groups) > 1 else "", on_set) for data, on_set in groups.items()]
+
+
+def _curves(records: list[RunRecord], where: str) -> Picture:
+    return Picture(f"Learning curves{where}", rendered(curves_figure(records)), "One line a run.")
 
 
 def _shown(records: list[RunRecord]) -> list[RunRecord]:
