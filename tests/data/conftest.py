@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ifgan.cli import main
 from ifgan.data.sample import Sample, write_manifest
 
 
@@ -59,3 +60,34 @@ def drawn():
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def photograph(
+    drawn,
+    person: int,
+    expression: str,
+    side: int,
+    *,
+    level: float = 1.0,
+    margin: int = 0,
+    take: int = 0,
+    shade: float = 0.15,
+) -> np.ndarray:
+    """A drawn face within ``margin`` of grey, in light that is uneven by ``shade``: no two people look nearly the same,
+    and no two takes of one are the same.
+    """
+    face, landmarks = drawn.draw_face(person, side, expression, level=level)
+    canvas, _ = drawn.on_canvas([(face, landmarks)], side + 2 * margin, side + 2 * margin, [(margin, margin)])
+    light = np.random.default_rng([person, take]).uniform(1 - shade, 1 + shade, (4, 4)).astype(np.float32)
+    field = np.asarray(Image.fromarray(light).resize(canvas.shape[1::-1], Image.Resampling.BICUBIC))[..., None]
+    return (canvas * field).clip(0, 255).astype(np.uint8)
+
+
+def prepared_and_checked(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    """What ``ifgan prepare`` prints of a full copy, after ``ifgan check`` had nothing to say about the result."""
+    assert main(["prepare", *command]) == 0
+    text = capsys.readouterr().out
+    assert main(["check", command[-1]]) == 0
+    found = capsys.readouterr().out
+    assert "no problem found" in found and "warning" not in found, found
+    return text

@@ -99,3 +99,17 @@ def test_unknown_set_option_and_root(tmp_path):
         read("folder", tmp_path, levels="03")
     with pytest.raises(InputError, match="no such folder"):
         read("bu3dfe", tmp_path / "absent")
+
+
+@pytest.mark.slow
+def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
+    names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    root = tree(tmp_path / "BU-3DFE", SUBJECTS)
+    for person, subject in enumerate(SUBJECTS):
+        for code, name in zip(CODES, names, strict=True):
+            for level in (3, 4):
+                picture = build.photograph(drawn, person, name, 160, level=level / 4, margin=40)
+                build.save(root / subject / f"{subject}_{code}{level:02d}WH_F2D.bmp", picture)
+    text = build.prepared_and_checked(capsys, "bu3dfe", str(root), "--out", str(tmp_path / "set"))
+    assert "bu3dfe: 1200 pictures of 100 people" in text
+    assert ", ".join(f"{name} 200" for name in names) in text

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ifgan.data.counts import count, differences
 from ifgan.data.folds import Fold, fold_faults, make_folds
@@ -279,3 +280,21 @@ def test_grey_and_colour_frames_are_prepared_side_by_side(tmp_path, build):
     assert report.counts["expressions"] == {"disgust": 3, "neutral": 1}
     assert [item.file for item in report.rejected] == ["Emotion/S010/001/S010_001_00000004_emotion.txt"]
     assert "expected 1236 pictures, found 4" in report.text()
+
+
+@pytest.mark.slow
+def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
+    root = write_all(tmp_path / "CK+")
+    for take, row in enumerate(facts()):
+        subject, sequence, frames = row["subject"], row["seq"], row["last3_frames"].split()
+        who = int(subject[1:])  # one person's sequences show the same face
+        for number, frame in enumerate(frames):
+            picture = build.photograph(
+                drawn, who, canonical(row["emotion"]), 160, level=0.8 + 0.1 * number, margin=40, take=take
+            )
+            grey = np.asarray(Image.fromarray(picture).convert("L")) if row["emotion"] == "Angry" else picture
+            name = f"{subject}_{sequence}_{int(frame):08d}.png"
+            build.save(root / "cohn-kanade-images" / subject / sequence / name, grey)
+    text = build.prepared_and_checked(capsys, "ckplus", str(root), "--out", str(tmp_path / "set"))
+    assert "ckplus: 927 pictures of 106 people" in text
+    assert ", ".join(f"{name} {3 * number}" for name, number in COUNTS.items()) in text

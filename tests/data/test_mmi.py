@@ -438,3 +438,25 @@ def test_prepared_from_clip_to_aligned_face(tmp_path, drawn, monkeypatch):
     assert "expected 624 pictures, found 3" in report.text()
     for number in ("005", "006", "007"):
         assert open_picture(tmp_path / "out" / "images" / f"S031_001_{number}.png").shape == (256, 256, 3)
+
+
+@pytest.mark.slow
+def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
+    """Real little videos: five frames, in the dual view two faces, of which the frontal one is taken."""
+    root = full_tree(tmp_path / "MMI")
+    for number, row in enumerate(published(), start=1):
+        person = int(row["subject"][1:])
+        frames = [
+            build.photograph(drawn, person, row["emotion"], FACE, level=0.6 + 0.1 * k, margin=24, take=number)
+            for k in range(5)
+        ]
+        if row["subject"] in DUAL_SUBJECTS:
+            frames = beside(frames, grey_like(frames))
+        write_video(root / SHAPE / str(number) / f"{row['subject']}-{row['clip']}.avi", frames)
+    text = build.prepared_and_checked(capsys, "mmi", str(root), "--out", str(tmp_path / "set"))
+    assert "mmi: 624 pictures of 31 people" in text
+    assert ", ".join(f"{name} {3 * number}" for name, number in COUNTS.items()) in text
+
+
+def grey_like(frames):
+    return [np.full_like(frame, 128) for frame in frames]

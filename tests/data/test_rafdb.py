@@ -423,3 +423,18 @@ def test_crops_are_prepared_whole_and_photographs_by_the_owners_points(tmp_path,
         expected, _ = drawn.draw_face(index)
         aligned = open_picture(tmp_path / f"photographs/images/{name}.png")
         assert np.abs(aligned[60:200, 70:190].astype(int) - expected[60:200, 70:190]).mean() < 14
+
+
+@pytest.mark.slow
+def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
+    labels = full_labels()
+    root = owners(tmp_path / "RAF-DB" / "basic", labels)
+    for person, (name, code) in enumerate(labels.items()):
+        path = root / "Image/aligned" / f"{name}_aligned.jpg"
+        path.unlink()  # empty, and a link of all others
+        build.save(path, build.photograph(drawn, person, CODED[code - 1], 100, shade=0.4))
+    text = build.prepared_and_checked(capsys, "rafdb", str(root.parent), "--out", str(tmp_path / "set"))
+    assert "rafdb: 15339 pictures" in text
+    assert "train 12271, test 3068" in text
+    both = {name: one + other for name, one, other in zip(CODED, *COUNTS.values(), strict=True)}
+    assert all(f"{name} {number}" in text for name, number in both.items())
