@@ -78,6 +78,8 @@ class Config:
     """share of the training pairs whose average-face half is blanked, so that E can't lean on it"""
     blank_picture: float = 0.0
     """share of the training pairs whose picture half is blanked, so that E reads the drawn face and G learns from it"""
+    mixup: float = 0.0
+    """training pictures, their average faces and labels are mixed in pairs, shares from Beta(mixup, mixup); 0: none"""
     joint_batch: bool = True
     """real and fake pairs pass through E in one batch (one set of batch statistics) or in two"""
 
@@ -161,6 +163,8 @@ class Config:
         for name in ("blank_average", "blank_picture", "classifier_start", "gan_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
+        if self.mixup < 0:
+            raise InputError(f"mixup {self.mixup}: expected at least 0, such as 0.2")
         if not 0 <= self.weights_ema < 1:
             raise InputError(f"weights_ema {self.weights_ema}: expected a decay from 0 to below 1, such as 0.99")
         if self.blank_average + self.blank_picture > 1:

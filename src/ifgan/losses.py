@@ -43,13 +43,14 @@ def l1_loss(fake: Tensor, average: Tensor) -> Tensor:
     return F.l1_loss(fake, average)
 
 
-def expression_loss(logits: Tensor, labels: Tensor, *, passes: int = 1) -> Tensor:
+def expression_loss(logits: Tensor, targets: Tensor, *, passes: int = 1) -> Tensor:
     """Eq. 4 with the minus sign that it lacks: -E[log p(l_e | real pair)] - E[log p(l_e | fake pair)].
 
-    logits: (passes * B, classes), the real pairs first, then the fake ones; labels: (B,) long. The baseline has one
-    pass. Each expectation is a mean over B, so two passes weigh twice as much as one, as in the equation.
+    logits: (passes * B, N), the real pairs first, then the fake ones; targets: labels (B,) long, or of mixed pictures
+    the shares of each (B, N), whose expectation is over the mixture too. The baseline has one pass. Each expectation is
+    a mean over B, so two passes weigh twice as much as one, as in the equation.
     """
-    return passes * F.cross_entropy(logits.float(), labels.repeat(passes))
+    return passes * F.cross_entropy(logits.float(), torch.cat([targets] * passes))
 
 
 def center_loss(features: Tensor, labels: Tensor, centers: Tensor, *, reduction: Reduction = "mean") -> Tensor:

@@ -23,7 +23,9 @@ CACHE_LIMIT_BYTES = 3 * 2**30
 
 
 class Batch(NamedTuple):
-    """image, average: (B, 3, S, S) float32 in [-1, 1]; label: (B,) long, index into the run's labels."""
+    """image, average: (B, 3, S, S) float32 in [-1, 1]; label: (B,) long, index into the run's labels, or of mixed
+    pictures (training/mixing.py) the share of each label, (B, N) float32.
+    """
 
     image: Tensor
     average: Tensor

@@ -15,6 +15,7 @@ from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.system import pictures_for_classifier
+from ifgan.training.mixing import largest, mixed
 from ifgan.training.networks import Networks, frozen, resting_batch_statistics
 
 Parts = dict[str, Tensor]
@@ -39,10 +40,11 @@ def joint_objective(
     E is not run at all, where neither of its losses has a weight.
     """
     parts: Parts = {}
-    labels, features = batch.label[:0], nets.centers.values[:0]
+    label = largest(batch.label)  # (B,)
+    labels, features = label[:0], nets.centers.values[:0]
     if config.lambda_softmax or config.lambda_island:
         logits, features, passes = classify(nets, batch, fake, config)
-        labels = batch.label.repeat(passes)  # real pairs first, then fake ones
+        labels = label.repeat(passes)  # real pairs first, then fake ones
         parts["softmax"] = losses.expression_loss(logits, batch.label, passes=passes)
         parts["island"] = losses.island_loss(
             features, labels, nets.centers.values, alpha=config.island_alpha, reduction=config.island_reduction
@@ -97,6 +99,7 @@ def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accele
 
     Raises InputError that names the step and the terms when a loss is not finite; nothing is updated by it.
     """
+    batch = mixed(batch, len(nets.centers.values), config.mixup)
     fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
     parts: Parts = {}
     if nets.discriminator is not None and fake is not None and config.lambda_gan:

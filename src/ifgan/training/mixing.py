@@ -1,0 +1,34 @@
+"""Pictures mixed in pairs while training: mixup, https://arxiv.org/abs/1710.09412. Not in the paper; an option.
+
+Here the average face is mixed with the picture: what G should draw of two people in equal parts is the average subject
+halfway between their expressions.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ifgan.data.pairs import Batch
+
+
+def mixed(batch: Batch, classes: int, parameter: float) -> Batch:
+    """Every picture with another of the batch (or itself), in shares from Beta(parameter, parameter); where that is 0,
+    the batch as it is.
+    """
+    if parameter == 0:
+        return batch
+    device, count = batch.image.device, len(batch.label)
+    share = torch.distributions.Beta(parameter, parameter).sample((count,)).to(device)  # (B,) in [0, 1]
+    other = torch.randperm(count, device=device)
+    whole = batch._replace(label=F.one_hot(batch.label, classes).float())  # (B, N)
+    return Batch(*(_between(tensor, tensor[other], share) for tensor in whole))
+
+
+def largest(label: Tensor) -> Tensor:
+    """(B,) long: the label, or of a mixture (B, N) the one with the largest share, to whose centre its feature goes."""
+    return label if label.ndim == 1 else label.argmax(1)
+
+
+def _between(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    share = share.view(-1, *(1,) * (one.ndim - 1))
+    return share * one + (1 - share) * other
