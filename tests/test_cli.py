@@ -31,10 +31,10 @@ FROZEN = {
     "train": "--data --out --extra --averages --fold --rule --folds --folds-file --leaks --resume --dry-run --preset "
     "--config",
     "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --measure "
-    "--engine "
-    "--cpus-per-fold --gpus-per-fold --threads --dry-run --preset --config",
+    "--engine --cpus-per-fold --gpus-per-fold --threads --dry-run --preset --config",
     "evaluate": "run --data --split --json",
     "report": "runs --out --split",
+    "export": "model --out --format --full",
     "predict": "pictures --model --json --faces --aligned --one --workers",
 }
 

@@ -53,6 +53,23 @@ def close(one: list[Prediction], other: list[Prediction]) -> bool:
     )
 
 
+def test_a_model_to_hand_on_is_half_the_size_and_says_the_same(model, tmp_path, capsys):
+    photo = draw_face(3, 256, "surprise")[0]
+    answers = [Recognizer.from_pretrained(model, aligned=True)(photo)[0]]
+    for options in ([], ["--full"]):
+        out = tmp_path / f"handed-on{len(options)}.safetensors"
+        assert main(["export", str(model), "--out", str(out), *options]) == 0
+        assert str(out) in capsys.readouterr().out
+        answers.append(Recognizer.from_pretrained(out, aligned=True)(photo)[0])
+    half, full = ((tmp_path / f"handed-on{k}.safetensors").stat().st_size for k in (0, 1))
+    assert half < 0.6 * full
+    before, rounded, same = answers
+    assert same == before and rounded.expression == before.expression
+    assert rounded.probabilities == pytest.approx(before.probabilities, abs=0.02)
+    faces = [np.asarray(answer.average_face, np.int16) for answer in answers]
+    assert np.abs(faces[1] - faces[0]).max() <= 4 and np.array_equal(faces[2], faces[0])
+
+
 def test_a_prediction_says_what_where_and_how_sure(recognizer: Recognizer, photo: np.ndarray) -> None:
     faces = recognizer(photo)
     assert len(faces) == 2

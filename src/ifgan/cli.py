@@ -26,6 +26,7 @@ _POSITIONAL = {
     "audit": ("runs",),
     "leakage": ("run",),
     "predict": ("pictures",),
+    "export": ("model",),
 }
 _MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str}
 _SPELLED = {("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ifgan.commands.data import check, prepare, synthesize
 from ifgan.commands.measuring import audit, evaluate, figure, leakage, report
-from ifgan.commands.reading import predict
+from ifgan.commands.reading import export, predict
 from ifgan.commands.training import crossval, demo, train
 
 COMMANDS: dict[str, Callable[..., int]] = {
@@ -24,4 +24,5 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "audit": audit,
     "leakage": leakage,
     "predict": predict,
+    "export": export,
 }

@@ -1,4 +1,4 @@
-"""The command that reads pictures with a finished run."""
+"""Commands that use a finished run: to read pictures, or as a file to hand on."""
 
 from pathlib import Path
 from typing import Literal
@@ -35,3 +35,20 @@ def predict(
         pictures, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers
     )
     return FAILED if failed else 0
+
+
+def export(model: str, *, out: Path, format: Literal["safetensors"] = "safetensors", full: bool = False) -> int:
+    """Write a model as one file to hand on, without what only its training needs.
+
+    Args:
+        model: run folder, checkpoint file or Hugging Face id
+        out: file to write
+        format: safetensors: what ifgan predict reads
+        full: full precision; unset: weights in half precision, half the size
+    """
+    from ifgan.models.checkpoint import load_trained, save_trained
+    from ifgan.predict import find_checkpoint
+
+    save_trained(out, load_trained(find_checkpoint(model)), half=not full)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    return 0

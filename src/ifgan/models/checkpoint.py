@@ -61,11 +61,17 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, header
 
 
-def save_trained(path: Path, trained: Trained) -> None:
-    """Write a checkpoint that `load_trained` reads."""
+def save_trained(path: Path, trained: Trained, *, half: bool = False) -> None:
+    """Write a checkpoint that `load_trained` reads; ``half``: matrices and kernels in half precision, half the size."""
     header: dict[str, Any] = {"config": to_dict(trained.config), "labels": list(trained.labels)}
     header |= {"about": trained.about, "temperature": trained.temperature}
-    write_tensors(path, trained.system.state_dict(), header)
+    tensors = trained.system.state_dict()
+    if half:  # not what is one number a channel: statistics may be too small for it, and weigh nothing
+        tensors = {
+            name: tensor.half() if tensor.ndim > 1 and tensor.is_floating_point() else tensor
+            for name, tensor in tensors.items()
+        }
+    write_tensors(path, tensors, header)
 
 
 def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
