@@ -5,6 +5,10 @@ set -eu
 report=$1 runs=$2 out=$3
 mkdir -p "$out"
 find "$report" -maxdepth 1 -type f -exec cp {} "$out" \;
+(cd "$report" && find . -mindepth 2 -maxdepth 2 -name results.json) | while read -r file; do
+    mkdir -p "$out/$(dirname "$file")"
+    cp "$report/$file" "$out/$file"
+done
 find "$runs" -type f ! -path '*/checkpoint/*' ! -path '*/average_faces/*' \( ! -name '*.png' -o -path '*/fold-0/*_test.png' \) ! -name 'report.html' |
     while read -r file; do
         target=$out/runs/${file#"$runs"/}

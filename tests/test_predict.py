@@ -61,6 +61,8 @@ def test_a_model_to_hand_on_is_half_the_size_and_says_the_same(model, tmp_path, 
         assert main(["export", str(model), "--out", str(out), *options]) == 0
         assert str(out) in capsys.readouterr().out
         answers.append(Recognizer.from_pretrained(out, aligned=True)(photo)[0])
+    assert main(["export", str(model), "--out", str(tmp_path / "model.onnx")]) == 2
+    assert "ends in .safetensors" in capsys.readouterr().err
     half, full = ((tmp_path / f"handed-on{k}.safetensors").stat().st_size for k in (0, 1))
     assert half < 0.6 * full
     before, rounded, same = answers

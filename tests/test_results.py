@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ifgan.experiments.report import method_tables, write_results
-from ifgan.experiments.run_records import read_runs
+from ifgan.experiments.run_records import on_other_sets, read_runs
 
 ROOT = Path(__file__).parents[1]
 KEPT = sorted(path.parent for path in (ROOT / "results").glob("*/results.json"))
@@ -26,9 +26,11 @@ def test_tables_are_those_of_the_records(folder: Path):
 
 @pytest.mark.parametrize("folder", KEPT, ids=names)
 def test_results_are_those_of_the_records(folder: Path, tmp_path: Path):
-    write_results(read_runs(folder / "runs"), tmp_path)
-    anew, kept = (json.loads((path / "results.json").read_text(), parse_float=rounded) for path in (tmp_path, folder))
-    assert anew == kept
+    records = read_runs(folder / "runs")
+    write_results([*records, *on_other_sets(records)], tmp_path)
+    for path in sorted(tmp_path.rglob("results.json")):
+        kept = folder / path.relative_to(tmp_path)
+        assert json.loads(path.read_text(), parse_float=rounded) == json.loads(kept.read_text(), parse_float=rounded)
 
 
 def rounded(number: str) -> float:

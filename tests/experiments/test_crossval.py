@@ -57,19 +57,42 @@ def test_settings_are_chosen_without_a_look_at_test_pictures(colours: Path, tmp_
     runs = tmp_path / "runs"
     assert [end.error for end in run(colours, runs, only=(0, 1), measure="validation")] == [None] * 4
     assert not list(runs.rglob("*_test.*"))
-    answer = json.loads((runs / "results.json").read_text())
-    assert answer["split"] == "validation"
+    assert json.loads((runs / "results_validation.json").read_text())["split"] == "validation"
+    assert not (runs / "results.json").exists()
     report = write_report(runs, tmp_path / "report")
     people = {record.split["subjects"]["validation"][0] for record in read_runs(runs, "validation")}
     kept = {name for record in read_runs(runs, "validation") if record.outcome for name in record.outcome.subjects}
     assert people <= kept and "2 of 3" in report.text()
-    for form in ("methods.txt", "methods.md", "methods.tex"):
-        assert "all are flattered" in (report.folder / form).read_text()
+    for form in ("txt", "md", "tex"):
+        assert "all are flattered" in (report.folder / f"methods.{form}").read_text()
+        assert "the fold's validation pictures" in (report.folder / f"folds.{form}").read_text()
+    assert "flattered" in write_report(runs / "colours", tmp_path / "part").text()  # the plan is one folder up
     assert "No test picture was looked at" in report.page.read_text()
     assert [end.kept for end in run(colours, runs, only=(0, 1))] == [False] * 4
     assert "split" not in json.loads((runs / "results.json").read_text())
     assert "flattered" not in write_report(runs, tmp_path / "tested").text()
-    assert "flattered" in write_report(runs, tmp_path / "again", split="validation").text()
+    again = write_report(runs, tmp_path / "again", split="validation")
+    assert "flattered" in again.text() and "No test picture" not in again.page.read_text()
+    before = (runs / "results.json").read_bytes()
+    run(colours, runs, only=(0, 1), measure="validation")
+    assert (runs / "results.json").read_bytes() == before  # once tested, a test it stays
+    assert "flattered" not in write_report(runs, tmp_path / "still").text()
+
+
+def test_a_finished_fold_of_other_settings_is_not_kept_for_this_ones(colours: Path, tmp_path: Path):
+    run(colours, tmp_path, only=(0,), methods=("baseline",))
+    (same,) = run(colours, tmp_path, only=(0,), methods=("baseline",))
+    assert same.kept and same.error is None
+    one = protocol(colours, only=(0,), methods=("baseline",))
+    (other,) = crossval(one, config(learning_rate=2e-3), tmp_path, ["test"])
+    assert other.error is not None and "other settings (learning_rate)" in other.error
+
+
+@pytest.mark.parametrize("content", ['{"sets": []}', '{"sets": [], "methods": [], "folds": 3, "measure": "oracle"}'])
+def test_a_broken_plan_is_one_sentence(content: str, tmp_path: Path):
+    (tmp_path / "crossval.json").write_text(content)
+    with pytest.raises(InputError, match=r"crossval\.json: (expected sets|measure 'oracle')"):
+        read_plan(tmp_path)
 
 
 def without_time(path: Path) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -129,16 +130,39 @@ def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: 
         evaluate_unseen(folder / method, other)
     out = write_report(folder, tmp_path / "after").folder
     assert json.loads((out / "results.json").read_text()) == own
-    there = json.loads((out / "other" / "results.json").read_text())
-    pictures = there["methods"]["ifgan"]["folds"][0]["n"]
-    assert pictures == len((other / "manifest.csv").read_text().splitlines()) - 1
-    rows = [line.split()[:4] for line in (out / "methods.txt").read_text().splitlines()]
-    assert ["other", "ifgan", "1", str(pictures)] in rows and ["colours", "ifgan", "1", "3"] in rows
-    assert [line.split()[:3] for line in (out / "differences.txt").read_text().splitlines()].count(
-        ["other", "ifgan", "baseline"]
-    ) == 1
+    there = json.loads((out / "colours-to-other" / "results.json").read_text())
+    assert there["methods"]["ifgan"]["folds"][0]["n"] == 30
+    rows = cells(out / "methods.txt")
+    assert ["colours → other", "ifgan", "1", "30"] in [row[:4] for row in rows]
+    assert ["colours", "ifgan", "1", "3"] in [row[:4] for row in rows]
+    assert [row[:3] for row in cells(out / "differences.txt")].count(["colours → other", "ifgan", "baseline"]) == 1
     assert len((out / "runs.txt").read_text().splitlines()) == 2 + 3
-    assert (out / "confusion_matrices_on_other.png").exists()
+    assert (out / "confusion_matrices_on_colours-to-other.png").exists()
+
+
+def test_across_data_sets_every_fold_counts_and_nothing_joins_the_set_s_own_folds(prepared: Path, tmp_path: Path):
+    """Two folds on a set, tested on another; and a run of that other set, which is a data set of its own."""
+    other = make_prepared(tmp_path / "raw", tmp_path / "other")
+    for method in ("baseline", "ifgan"):
+        for fold in (0, 1):
+            run = tmp_path / "runs" / method / f"fold-{fold}"
+            train_tiny(tiny(epochs=1, method=method), load_run_data(prepared, SplitChoice(fold)), run)
+            evaluate_run(run, prepared)
+            evaluate_unseen(run, other)
+    run = tmp_path / "runs" / "of-the-other"
+    train_tiny(tiny(epochs=1), load_run_data(other, SplitChoice(0)), run)
+    evaluate_run(run, other)
+    out = write_report(tmp_path / "runs", tmp_path / "report").folder
+    rows = {tuple(row[:2]): row for row in cells(out / "methods.txt")}
+    assert rows["colours → other", "ifgan"][2:4] == ["2", "30"]  # the same thirty pictures, read by both folds' runs
+    assert rows["other", "ifgan"][2:4] == ["1", "3"]
+    answer = json.loads((out / "colours-to-other" / "results.json").read_text())
+    assert [fold["fold"] for fold in answer["methods"]["ifgan"]["folds"]] == [0, 1]
+    assert [found["pictures"] for found in answer["comparisons"]] == [60]
+
+
+def cells(table: Path) -> list[list[str]]:
+    return [re.split(r"\s{2,}", line) for line in table.read_text().splitlines()]
 
 
 def test_latex_takes_its_own_characters_apart():

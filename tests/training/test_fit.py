@@ -194,8 +194,27 @@ def test_saved_memory_gives_the_same_weights_and_statistics() -> None:
 def test_a_folder_with_another_run_is_refused(prepared: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.start(tiny(), {}, ["a"], resume=False)
-    with pytest.raises(InputError, match="other settings"):
+    with pytest.raises(InputError, match=r"other settings \(seed\)"):
         run.start(tiny(seed=1), {}, ["a"], resume=True)
+
+
+@pytest.mark.parametrize(
+    ("choice", "differing"),
+    [
+        (SplitChoice(1), "choice, fold"),
+        (SplitChoice(0, train_subjects=3), "choice"),
+        (SplitChoice(0, "block"), "choice"),
+    ],
+)
+def test_a_run_of_another_split_is_not_gone_on_with(
+    choice: SplitChoice, differing: str, prepared: Path, tmp_path: Path
+) -> None:
+    """Whoever was held out of the first fold trains in the second."""
+    run = RunFolder(tmp_path)
+    run.start(tiny(), load_run_data(prepared, SplitChoice(0)).record, ["a"], resume=False)
+    run.start(tiny(), load_run_data(prepared, SplitChoice(0)).record, ["a"], resume=True)
+    with pytest.raises(InputError, match=rf"other settings \({differing}"):
+        run.start(tiny(), load_run_data(prepared, choice).record, ["a"], resume=True)
 
 
 def test_a_fold_out_of_range_is_refused(prepared: Path) -> None:

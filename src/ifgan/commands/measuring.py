@@ -32,7 +32,7 @@ def evaluate(
     if json_file is not None:
         from ifgan.files import write_json
 
-        write_json(json_file, results([outcome]))
+        write_json(json_file, results([outcome], split if people == "split" else data.resolve().name))
     return 0
 
 

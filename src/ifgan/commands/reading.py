@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from ifgan.commands.status import FAILED
+from ifgan.errors import InputError
 
 
 def predict(
@@ -49,6 +50,8 @@ def export(model: str, *, out: Path, format: Literal["safetensors"] = "safetenso
     from ifgan.models.checkpoint import load_trained, save_trained
     from ifgan.predict import find_checkpoint
 
+    if out.suffix != f".{format}":
+        raise InputError(f"{out}: expected a name that ends in .{format}")
     save_trained(out, load_trained(find_checkpoint(model)), half=not full)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -80,7 +80,7 @@ def crossval(
         what = "failed: " + end.error if end.error else "kept" if end.kept else f"done in {end.seconds / 60:.1f} min"
         print(f"{end.name}: {what}", flush=True)
         failed += end.error is not None
-    print(method_tables(out))
+    print(method_tables(out, measure))
     return FAILED if failed else 0
 
 
@@ -102,7 +102,7 @@ def demo(
     *,
     out: Path = Path("demo"),
     subjects: int = 100,
-    epochs: int = 20,
+    epochs: int | None = None,
     seed: int = 0,
     workers: int | None = None,
 ) -> int:
@@ -111,7 +111,7 @@ def demo(
     Args:
         out: folder to make; a demo that was broken off goes on there
         subjects: how many synthetic people
-        epochs: for both methods
+        epochs: for both methods; unset: 20
         seed: everything derives from it
         workers: processes; unset: one a core
     """

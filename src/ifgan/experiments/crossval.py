@@ -16,7 +16,7 @@ from ifgan.data.sample import HeldOut, Sample, read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.jobs import Engine, Job, JobEnd, do_locally, do_on_ray
 from ifgan.experiments.report import write_results
-from ifgan.experiments.run_records import PLAN, read_runs
+from ifgan.experiments.run_records import PLAN, read_plan, read_runs
 from ifgan.experiments.variants import with_variant
 from ifgan.files import write_json
 from ifgan.training.run_data import SplitChoice, WhatOfLeaks
@@ -138,5 +138,9 @@ def _keep_folds(path: Path, folds: list[Fold], protocol: Protocol, dataset: str)
 
 def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
     sets = [path.resolve().name for path in protocol.data]
+    before = read_plan(runs)
+    measure = (
+        protocol.measure if before is None or before.measure == "validation" else "test"
+    )  # once seen, it is a test
     plan = {"command": command, "sets": sets, "methods": list(protocol.methods), "folds": protocol.folds}
-    write_json(runs / PLAN, plan | {"measure": protocol.measure})
+    write_json(runs / PLAN, plan | {"measure": measure})

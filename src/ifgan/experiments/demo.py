@@ -14,9 +14,11 @@ from pathlib import Path
 from ifgan.config import make_config
 from ifgan.data.prepare import prepare
 from ifgan.data.synthetic import synthesize
+from ifgan.errors import InputError
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import Report, write_report
+from ifgan.files import read_json, write_json
 from ifgan.progress import duration
 from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
@@ -61,13 +63,16 @@ class DemoFolder:
         return self.path / "runs"
 
 
-def demo(out: Path, *, subjects: int = 100, seed: int = 0, workers: int | None = None, epochs: int = EPOCHS) -> Report:
-    """Make everything below ``out`` and report on it. ``epochs``: for both methods.
+def demo(
+    out: Path, *, subjects: int = 100, seed: int = 0, workers: int | None = None, epochs: int | None = None
+) -> Report:
+    """Make everything below ``out`` and report on it. ``epochs``: for both methods; unset: EPOCHS.
 
     Raises InputError, for an ``out`` that holds a demo of other settings among others.
     """
     folder, say = DemoFolder(Path(out)), _print
-    more = max(1, round(MORE * subjects))
+    more, epochs = max(1, round(MORE * subjects)), EPOCHS if epochs is None else epochs
+    _claim(folder.path / "demo.json", {"subjects": subjects, "more": more, "seed": seed, "epochs": epochs})
     with _step(f"1/4 synthetic pictures of {subjects} people who do not exist, and {more} more to test on", say):
         synthesize(folder.raw, subjects, seed, workers)
         synthesize(folder.more_raw, more, seed + MORE_SEED, workers)
@@ -88,6 +93,14 @@ def demo(out: Path, *, subjects: int = 100, seed: int = 0, workers: int | None =
             if read_outcome(run, folder.more.name) is None:
                 evaluate_unseen(run.path, folder.more)
         return write_report(folder.runs, folder.path, title="ifgan demo")
+
+
+def _claim(path: Path, settings: dict[str, int]) -> None:
+    """Mark the folder as this demo's, or refuse it when it is another's."""
+    if path.exists() and (found := read_json(path)) != settings:
+        told = ", ".join(f"{name} {value}" for name, value in found.items())
+        raise InputError(f"{path.parent}: holds the demo of {told}; choose another --out")
+    write_json(path, settings)
 
 
 @contextmanager

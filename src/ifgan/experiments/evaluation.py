@@ -68,7 +68,7 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
     averages, config = read_averages(run.path / "average_faces"), trained.config
     pairs = FacePairs(known, trained.labels, averages, config.image_size, seed=config.seed)
-    return TrainedRun(run, trained, 0, pairs), strangers
+    return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), strangers
 
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
@@ -131,4 +131,4 @@ def _keep(run: RunFolder, name: str, outcome: RunOutcome, samples: list[LocatedS
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     write_text(run.path / f"predictions_{name}.csv", text.getvalue())
-    write_json(run.path / f"evaluation_{name}.json", results([outcome]))
+    write_json(run.path / f"evaluation_{name}.json", results([outcome], name))

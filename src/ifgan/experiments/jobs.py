@@ -10,9 +10,9 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -48,9 +48,20 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether it is trained and measured."""
+        """Whether it is trained and measured. Raises InputError where that was done with other settings."""
         run = RunFolder(self.out)
-        return run.done and read_outcome(run, self.measure) is not None
+        if not run.done or read_outcome(run, self.measure) is None:
+            return False
+        run.check(self.config, self._split())
+        return True
+
+    def _split(self) -> dict[str, Any]:
+        """What a run records of its split and is known without a look at the set."""
+        choice = asdict(self.choice) | {"file": None if self.choice.file is None else self.choice.file.name}
+        if self.choice.fold is None:
+            del choice["fold"]  # the set decides
+        names = {"extra": self.extra, "averages_from": self.averages_from}
+        return {"data": self.data.name, "choice": choice} | {k: [p.name for p in v] for k, v in names.items()}
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
 
 
 def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
-    """The contract's results of one or more runs; other splits than test are named."""
+    """The contract's results of one or more runs; another ``split`` than test, or another set, is named."""
     by_method: dict[str, list[RunOutcome]] = defaultdict(list)
     for outcome in outcomes:
         by_method[outcome.method].append(outcome)

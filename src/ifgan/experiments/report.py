@@ -14,7 +14,7 @@ from jinja2 import Environment
 
 from ifgan.config import Config, to_dict
 from ifgan.data.sample import HeldOut
-from ifgan.experiments.outcome import results
+from ifgan.experiments.outcome import read_outcome, results
 from ifgan.experiments.picture_files import data_uri, rendered
 from ifgan.experiments.plots import (
     confusion_figure,
@@ -82,36 +82,47 @@ def write_report(
         write_text(out / f"{name}.md", table.markdown())
         write_text(out / f"{name}.tex", table.latex())
     for picture in pictures:
-        write_bytes(out / f"{picture.title.lower().replace(' ', '_').replace(':', '')}.png", picture.png)
+        write_bytes(out / f"{_file_name(picture.title.lower())}.png", picture.png)
     write_results(tested, out, split)
     write_text(out / "report.html", _page(title, _own(tested), tables, pictures, split))
     return Report(out, tuple(tables))
 
 
-def method_tables(runs: Path) -> str:
+def method_tables(runs: Path, split: HeldOut | None = None) -> str:
     """Methods, their differences and folds, as text for the terminal; nothing is written."""
-    tables = _tables(*_tested(runs, None))
+    tables = _tables(*_tested(runs, split))
     return "\n".join(table.text() for table in tables[:-1])
+
+
+def _file_name(words: str) -> str:
+    return words.replace(" → ", "-to-").replace(" ", "_").replace(":", "")
 
 
 def _tested(runs: Path, split: HeldOut | None) -> tuple[list[RunRecord], Plan | None, HeldOut]:
     """The runs on the people whom they kept apart and, beside the test, on other sets."""
     plan = read_plan(runs)
-    split = split or (plan.measure if plan is not None else "test")
+    split = split or _measured(runs)
     records = read_runs(runs, split)
     return records + (on_other_sets(records) if split == "test" else []), plan, split
 
 
+def _measured(runs: Path) -> HeldOut:
+    """What the cross-validation to which the folder belongs measured; of other runs the test."""
+    places = [Path(runs).resolve(), *Path(runs).resolve().parents[:3]]  # RUNS/set/method/fold
+    return next((plan.measure for plan in map(read_plan, places) if plan is not None), "test")
+
+
 def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") -> None:
     """The contract's results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several, and
-    for sets that the runs were not trained on.
+    ``out``/<set>-to-<set> across data sets; of validation, results_validation.json.
     """
     groups, found = by_set(records), comparisons(records)
     own = set(by_set(_own(records)))
     for data, on_set in groups.items():
         if outcomes := outcomes_of(on_set):
             content = results(outcomes, split) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
-            write_json((out if own == {data} else out / data) / "results.json", _finite(content))
+            name = "results.json" if split == "test" else f"results_{split}.json"
+            write_json((out if own == {data} else out / _file_name(data)) / name, _finite(content))
 
 
 def _own(records: list[RunRecord]) -> list[RunRecord]:
@@ -123,7 +134,7 @@ def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list
     found = comparisons(records)
     tables = [method_table(records, plan, split)]
     tables += [comparison_table(found)] if found else []
-    tables += [fold_table(_own(records))] if len({record.fold for record in records}) > 1 else []
+    tables += [fold_table(_own(records), split)] if len({record.fold for record in records}) > 1 else []
     return [*tables, run_table(_own(records))]
 
 
@@ -142,7 +153,7 @@ def _pictures(records: list[RunRecord], split: HeldOut) -> list[Picture]:
             note = "Each person's share of pictures predicted right, people sorted for each method by itself."
             pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
         if few := few_subjects_figure(on_set):
-            note = "Mean over folds and standard deviation; the same test people for every number."
+            note = "Mean over folds and standard deviation; the same people for every number."
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
     pictures += [
         _curves(on_set, where) for where, on_set in _named(_own(records)) if any(r.run.metrics() for r in on_set)
@@ -204,7 +215,8 @@ def _lead(records: list[RunRecord], split: HeldOut) -> str:
     if split == "validation":
         return (
             f"Data: {data}. Trained on {counts} subjects, measured on the validation subjects on whom each run's epoch "
-            "was chosen: for choosing settings, not for reporting. No test picture was looked at here."
+            "was chosen: for choosing settings, not for reporting."
+            + ("" if any(read_outcome(record.run) for record in records) else " No test picture was looked at.")
         )
     return (
         f"Data: {data}. Trained on {counts} subjects, tested on others whom no network and no average face has seen; "

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ifgan.config import Config, read_config
 from ifgan.data.sample import SPLITS, HeldOut
@@ -33,8 +33,8 @@ class RunRecord:
 
     @property
     def data(self) -> str:
-        """The name of the prepared set that it is tested on."""
-        return self.other_set or self.split["data"]
+        """The name of the prepared set, or of two across data sets: trained on -> tested on."""
+        return f"{self.split['data']} → {self.other_set}" if self.other_set else self.split["data"]
 
     @property
     def dataset(self) -> str:
@@ -90,15 +90,15 @@ def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:
 
 
 def on_other_sets(records: list[RunRecord]) -> list[RunRecord]:
-    """The same runs on every other set that `ifgan evaluate --people all` has tested them on, by set. Raises InputError
-    for a broken record.
+    """The same runs across data sets: on every other set that `ifgan evaluate --people all` has tested them on, by set.
+    Raises InputError for a broken record.
     """
     found = []
     for record in records:
         names = [path.stem.removeprefix("predictions_") for path in record.run.path.glob("predictions_*.csv")]
         for name in sorted(set(names) - set(SPLITS)):
             outcome = read_outcome(record.run, name)
-            outcome = None if outcome is None else replace(outcome, method=record.method)
+            outcome = None if outcome is None else replace(outcome, method=record.method, fold=record.fold)
             found.append(replace(record, other_set=name, outcome=outcome))
     return sorted(found, key=lambda record: record.data)
 
@@ -157,9 +157,12 @@ def read_plan(folder: Path) -> Plan | None:
     content = read_json(path)
     try:
         measure = content.get("measure", "test")  # the first plans said nothing
-        return Plan(tuple(content["sets"]), tuple(content["methods"]), int(content["folds"]), measure)
+        plan = Plan(tuple(content["sets"]), tuple(content["methods"]), int(content["folds"]), measure)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected sets, methods and folds") from error
+    if plan.measure not in get_args(HeldOut):
+        raise InputError(f"{path}: measure {measure!r}; expected one of {', '.join(get_args(HeldOut))}")
+    return plan
 
 
 def by_method(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
@@ -171,7 +174,7 @@ def by_method(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
 
 
 def by_set(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
-    """Records grouped by the prepared set that they were tested on, in their order."""
+    """Records grouped by the prepared set (across data sets: by both), in their order."""
     groups: dict[str, list[RunRecord]] = {}
     for record in records:
         groups.setdefault(record.data, []).append(record)

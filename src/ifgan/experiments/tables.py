@@ -4,6 +4,7 @@ One table is made once and written as text, Markdown or LaTeX; JSON carries the 
 """
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -83,6 +84,8 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
         "with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; epochs "
         "chosen on validation"
     )
+    if any(record.other_set for record in records):
+        note += "; a → b: across data sets, trained on a, tested on all of b by the run of every fold"
     if all(row[-1] == DASH for row in rows):  # none of the sets is in the paper
         return Table("Methods", ("data", "method", *_MEASURES), tuple(row[:-1] for row in rows), note + ".")
     note += "; paper: as published, on the authors' own folds."
@@ -100,6 +103,7 @@ def _paper(record: RunRecord) -> str:
 
 def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     outcomes, of = outcomes_of(group), max(len(group), 1 if group[0].split["choice"]["fold"] is None else folds)
+    of = len(group) if group[0].other_set else of
     trained = " ".join(sorted({str(record.config.epochs) for record in group}))
     minutes = f"{np.mean([record.minutes for record in group]):.1f}"
     if not outcomes:
@@ -112,7 +116,7 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     confusion = pooled_confusion(outcomes)
     return (
         f"{len(outcomes)} of {of}" if len(outcomes) < of else str(of),
-        str(len(true)),
+        str(len(set(chain.from_iterable(outcome.images for outcome in outcomes))) if group[0].other_set else len(true)),
         f"{np.mean(accuracies):.3f}{spread}",
         f"{metrics.accuracy(confusion):.3f}",
         f"{low:.3f} to {high:.3f}",
@@ -150,7 +154,7 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     return Table("Differences", header, rows, note)
 
 
-def fold_table(records: list[RunRecord]) -> Table:
+def fold_table(records: list[RunRecord], split: HeldOut = "test") -> Table:
     """Accuracy: a row a set and fold, a column a method; a dash where a method wasn't run or evaluated."""
     methods = list(by_method(records))
     places = sorted({(record.data, record.fold) for record in records})
@@ -158,7 +162,7 @@ def fold_table(records: list[RunRecord]) -> Table:
     rows = [
         (data, str(fold), *(_accuracy(found.get((data, fold, method))) for method in methods)) for data, fold in places
     ]
-    return Table("Folds", ("data", "fold", *methods), tuple(rows), "accuracy on the fold's test pictures.")
+    return Table("Folds", ("data", "fold", *methods), tuple(rows), f"accuracy on the fold's {split} pictures.")
 
 
 def run_table(records: list[RunRecord]) -> Table:
@@ -193,6 +197,13 @@ def _p(value: float) -> str:
 
 
 def _latex(cell: str) -> str:
-    for plain, written in (("\\", r"\textbackslash "), ("%", r"\%"), ("&", r"\&"), ("_", r"\_"), ("±", r"$\pm$")):
+    for plain, written in (
+        ("\\", r"\textbackslash "),
+        ("%", r"\%"),
+        ("&", r"\&"),
+        ("_", r"\_"),
+        ("±", r"$\pm$"),
+        ("→", r"$\to$"),
+    ):
         cell = cell.replace(plain, written)
     return cell.replace(DASH, "---").replace("< ", "$<$ ")

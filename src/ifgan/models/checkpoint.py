@@ -62,16 +62,24 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def save_trained(path: Path, trained: Trained, *, half: bool = False) -> None:
-    """Write a checkpoint that `load_trained` reads; ``half``: matrices and kernels in half precision, half the size."""
+    """Write a checkpoint that `load_trained` reads; ``half``: matrices and kernels in half precision, half the size.
+    Raises InputError for a weight that is too large for it.
+    """
     header: dict[str, Any] = {"config": to_dict(trained.config), "labels": list(trained.labels)}
     header |= {"about": trained.about, "temperature": trained.temperature}
     tensors = trained.system.state_dict()
-    if half:  # not what is one number a channel: statistics may be too small for it, and weigh nothing
-        tensors = {
-            name: tensor.half() if tensor.ndim > 1 and tensor.is_floating_point() else tensor
-            for name, tensor in tensors.items()
+    if half:  # not statistics, average faces or what is one number a channel: they weigh nothing
+        tensors |= {
+            name: _halved(name, weight) for name, weight in trained.system.named_parameters() if weight.ndim > 1
         }
     write_tensors(path, tensors, header)
+
+
+def _halved(name: str, weight: Tensor) -> Tensor:
+    half = weight.detach().half()
+    if not half.isfinite().all():
+        raise InputError(f"{name}: a weight is too large for half precision; export it with --full")
+    return half
 
 
 def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:

@@ -11,14 +11,14 @@ from torch.nn import functional as F
 from ifgan.data.pairs import Batch
 
 
-def mixed(batch: Batch, classes: int, parameter: float) -> Batch:
-    """Every picture with another of the batch (or itself), in shares from Beta(parameter, parameter); where that is 0,
+def mixed(batch: Batch, classes: int, alpha: float) -> Batch:
+    """Every picture with another of the batch (or itself), in shares from Beta(alpha, alpha); where that is 0,
     the batch as it is.
     """
-    if parameter == 0:
+    if alpha == 0:
         return batch
     device, count = batch.image.device, len(batch.label)
-    share = torch.distributions.Beta(parameter, parameter).sample((count,)).to(device)  # (B,) in [0, 1]
+    share = torch.distributions.Beta(alpha, alpha).sample((count,)).to(device)  # (B,) in [0, 1]
     other = torch.randperm(count, device=device)
     whole = batch._replace(label=F.one_hot(batch.label, classes).float())  # (B, N)
     return Batch(*(_between(tensor, tensor[other], share) for tensor in whole))

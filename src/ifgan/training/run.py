@@ -12,6 +12,6 @@ def train_run(
 ) -> None:
     """Train into ``run``, or the rest of it; nothing is done to a finished one. Raises InputError."""
     run.start(config, data.record, command, resume=resume)
-    write_averages(run.path / "average_faces", data.averages)
     if not run.done:
+        write_averages(run.path / "average_faces", data.averages)
         fit(config, run, data.pairs("train", config), data.pairs("validation", config), say=say)

@@ -14,7 +14,7 @@ import yaml
 
 from ifgan.config import Config, read_config, to_dict
 from ifgan.errors import InputError
-from ifgan.files import write_json, write_text
+from ifgan.files import read_json, write_json, write_text
 
 PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "facenet-pytorch")
 
@@ -44,14 +44,26 @@ class RunFolder:
         """Write what is known beforehand. Raises InputError for a folder that holds another run, or without resume."""
         existing = self.path / "config.yaml"
         if existing.exists():
-            if read_config(existing) != config:
-                raise InputError(f"{self.path}: holds a run with other settings; choose a new folder")
+            self.check(config, split)
             if not resume and self.last.exists():
                 raise InputError(f"{self.path}: holds a run already; pass --resume to continue it, or a new folder")
             return
         write_json(self.path / "split.json", split)
         write_json(self.path / "environment.json", environment(command))
         write_text(existing, yaml.safe_dump(to_dict(config), sort_keys=False))
+
+    def check(self, config: Config, split: dict[str, Any]) -> None:
+        """Raise InputError that names what differs when the folder's run has other settings or another split; what its
+        record doesn't tell, as an older one, can't differ.
+        """
+        kept, asked = read_json(self.path / "split.json"), json.loads(json.dumps(split))
+        differing = [name for name, value in to_dict(read_config(self.path / "config.yaml")).items()
+                     if to_dict(config)[name] != value]  # fmt: skip
+        differing += [name for name, value in asked.items() if name in kept and _differ(value, kept[name])]
+        if differing:
+            raise InputError(
+                f"{self.path}: holds a run with other settings ({', '.join(differing[:4])}); choose a new folder"
+            )
 
     def log(self, record: dict[str, Any]) -> None:
         """Add one epoch's line to metrics.jsonl, in place of what a killed run may have written for it and after."""
@@ -62,6 +74,12 @@ class RunFolder:
         """One record an epoch, in order; empty before the first."""
         path = self.path / "metrics.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _differ(asked: Any, kept: Any) -> bool:
+    if isinstance(asked, dict) and isinstance(kept, dict):
+        return any(_differ(asked[name], kept[name]) for name in asked.keys() & kept.keys())
+    return asked != kept
 
 
 def environment(command: list[str]) -> dict[str, Any]:
