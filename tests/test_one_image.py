@@ -19,10 +19,10 @@ from drawn_faces import draw_face, on_canvas
 from ifgan import losses
 from ifgan.config import make_config
 from ifgan.data.averages import average_faces
-from ifgan.data.folds import folds_of, split_samples
 from ifgan.data.pairs import Batch, FacePairs
 from ifgan.data.prepare import prepare
 from ifgan.data.sample import COLUMNS, read_manifest
+from ifgan.data.splits import folds_of, split_samples
 from ifgan.experiments.batch_predict import predict_files
 from ifgan.faces.align import TEMPLATE_XY_PX, align_face, similarity_from_landmarks, transform_points
 from ifgan.faces.model_input import to_model_input

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from ifgan.data.averages import average_faces, read_averages, write_averages
-from ifgan.data.folds import folds_of, split_samples
 from ifgan.data.sample import read_manifest
+from ifgan.data.splits import folds_of, split_samples
 from ifgan.errors import InputError, PictureError
 from ifgan.faces.picture import open_picture
 

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from ifgan.data.check import check
-from ifgan.data.folds import Fold, folds_of
+from ifgan.data.folds import Fold
 from ifgan.data.leaks import look_at, near_pairs, same_pixels
 from ifgan.data.sample import read_manifest, write_manifest
+from ifgan.data.splits import folds_of
 from ifgan.errors import InputError
 from ifgan.faces.picture import open_picture
 

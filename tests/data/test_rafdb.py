@@ -11,12 +11,12 @@ import pytest
 
 from ifgan.data.check import check
 from ifgan.data.counts import count, differences
-from ifgan.data.folds import split_samples
 from ifgan.data.prepare import prepare
 from ifgan.data.readers import READERS
 from ifgan.data.readers.base import Rejected, SourcePicture
 from ifgan.data.readers.rafdb import read_rafdb
 from ifgan.data.sample import read_manifest
+from ifgan.data.splits import split_samples
 from ifgan.errors import InputError
 from ifgan.faces.picture import open_picture
 

@@ -20,7 +20,7 @@ def rewrite(prepared: Path, *changes: tuple[str, str]) -> None:
     (prepared / "manifest.csv").write_text(manifest)
 
 
-def test_pictures_of_other_sets_join_training_and_its_averages_only(tmp_path: Path) -> None:
+def test_pictures_of_other_sets_join_training_and_nothing_else(tmp_path: Path) -> None:
     own = make_prepared(tmp_path / "a", tmp_path / "own")
     other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
     # Other people, and contempt, which the first set doesn't have.
@@ -31,8 +31,7 @@ def test_pictures_of_other_sets_join_training_and_its_averages_only(tmp_path: Pa
     assert {located.folder for located in added} == {other}
     assert [located.sample.expression for located in added].count("anger") == 3
     assert joined.labels == alone.labels == ("anger", "happiness", "sadness")
-    assert np.array_equal(joined.averages["sadness"], alone.averages["sadness"])
-    assert not np.array_equal(joined.averages["anger"], alone.averages["anger"])
+    assert_same_averages(joined, alone)  # §4.3: "in its training set"
 
 
 def test_whoever_is_held_out_is_in_no_other_set_and_no_average(tmp_path: Path) -> None:
@@ -45,7 +44,52 @@ def test_whoever_is_held_out_is_in_no_other_set_and_no_average(tmp_path: Path) -
     assert len(held_out) == 2 and not held_out & set(added)
     assert any("6 pictures of other sets that show people who are held out" in s for s in data.record["left_out"])
     poison(again, held_out)
-    assert_same_averages(data, load_run_data(own, SplitChoice(0), averages_from=(again,)))
+    assert_same_averages(data, load_run_data(own, SplitChoice(0), averages_from=(again,), leaks="drop"))
+
+
+def test_a_copy_of_a_tested_picture_under_another_name_is_in_no_average(tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
+    tested = next(own / s.image for s in read_manifest(own) if (s.subject, s.expression) == ("s0", "anger"))
+    copied = next(other / s.image for s in read_manifest(other) if (s.subject, s.expression) == ("s21", "anger"))
+    for path in (tested, copied):
+        Image.fromarray(checkered()).save(path)
+    with pytest.raises(InputError, match=r"averaged pictures are held out too \(1\)"):
+        load_run_data(own, SplitChoice(0), averages_from=(other,))
+    data = load_run_data(own, SplitChoice(0), averages_from=(other,), leaks="drop")
+    kept = [np.asarray(Image.open(other / s.image), float) for s in read_manifest(other)
+            if s.expression == "anger" and s.subject != "s21"]  # fmt: skip
+    assert np.abs(data.averages["anger"] - np.mean(kept, axis=0)).max() <= 0.5
+
+
+def test_a_picture_that_validates_and_is_tested_is_a_leak(tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    paths = {(s.subject, s.expression): own / s.image for s in read_manifest(own)}
+    for who in ("s0", "s1"):  # tested, and validating, in fold 0
+        Image.fromarray(checkered()).save(paths[who, "anger"])
+    with pytest.raises(InputError, match=r"validation pictures are held out too \(1\)"):
+        load_run_data(own, SplitChoice(0))
+    data = load_run_data(own, SplitChoice(0), leaks="drop")
+    assert len(data.parts["validation"]) == 2 and len(data.parts["test"]) == 3
+    again = recorded_run_data(own, data.record, data.averages, seed=0)
+    assert again.parts == data.parts
+
+
+def test_a_subject_in_two_parts_of_an_official_split_stops_the_run(tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own", subjects=3)
+    lines = (own / "manifest.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    splits = ["train"] * 3 + ["validation"] * 3 + ["test"] * 3
+    named = [[*row[:7], split, *row[8:]] for row, split in zip(rows, splits, strict=True)]
+    named[-1][2] = named[0][2]
+    (own / "manifest.csv").write_text("\n".join([lines[0], *map(",".join, named)]) + "\n")
+    with pytest.raises(InputError, match="subject s0 is in train and in test"):
+        load_run_data(own, SplitChoice())
+
+
+def checkered() -> np.ndarray:
+    """(256, 256, 3) uint8, unlike any other."""
+    return np.kron(np.random.default_rng(0).integers(40, 200, (16, 16, 3)), np.ones((16, 16, 1))).astype(np.uint8)
 
 
 def poison(prepared: Path, subjects: set[str]) -> None:
@@ -70,8 +114,7 @@ def test_averages_from_other_sets_have_every_expression_or_the_run_stops(tmp_pat
 def test_a_picture_on_both_sides_stops_the_run_or_is_left_out(change: int, tmp_path: Path) -> None:
     own = make_prepared(tmp_path / "a", tmp_path / "own")
     samples = {f"{s.subject} {s.expression}": own / s.image for s in read_manifest(own)}
-    rng = np.random.default_rng(0)
-    face = np.kron(rng.integers(40, 200, (16, 16, 3)), np.ones((16, 16, 1))).astype(np.uint8)  # (256, 256, 3)
+    face = checkered()
     Image.fromarray(face).save(samples["s0 anger"])  # tested in fold 0
     Image.fromarray(face + np.uint8(change)).save(samples["s5 anger"])  # trains
     with pytest.raises(InputError, match=r"training pictures are held out too \(1\)"):

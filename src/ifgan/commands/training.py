@@ -72,7 +72,7 @@ def crossval(
         measure=measure,
     )  # fmt: skip
     if dry_run:
-        for job in jobs_of(protocol, config, out, sys.argv):
+        for job in jobs_of(protocol, config, out, sys.argv, keep_folds=False):
             print(f"{job.name}: {'finished' if job.finished else 'to do'}")
         return 0
     failed = 0
@@ -80,7 +80,8 @@ def crossval(
         what = "failed: " + end.error if end.error else "kept" if end.kept else f"done in {end.seconds / 60:.1f} min"
         print(f"{end.name}: {what}", flush=True)
         failed += end.error is not None
-    print(method_tables(out, measure))
+    if any(out.rglob("config.yaml")):
+        print(method_tables(out, measure))
     return FAILED if failed else 0
 
 

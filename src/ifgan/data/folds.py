@@ -9,18 +9,15 @@ doesn't say how its folds were dealt; public code disagrees, hence the names (do
 - ``balanced``  subjects with most pictures first, each to the part where it keeps expressions most even.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ifgan.data.sample import Sample
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_json
-from ifgan.labels import EXPRESSIONS, in_order
-from ifgan.seeds import numpy_rng
+from ifgan.labels import EXPRESSIONS
 
 RULES = ("step", "block", "balanced")
 SubjectCounts = Mapping[str, Mapping[str, int]]  # subject -> expression -> pictures
@@ -38,6 +35,12 @@ class Fold:
     def split_of(self) -> dict[str, str]:
         """Subject id -> train, validation or test."""
         return {subject: split for split in ("train", "validation", "test") for subject in getattr(self, split)}
+
+    def among(self, subjects: set[str]) -> "Fold":
+        """The same fold without anybody else."""
+        parts = (tuple(s for s in part if s in subjects) for part in (self.train, self.validation, self.test))
+        train, validation, test = parts
+        return Fold(train, validation, test, self.index)
 
 
 def make_folds(
@@ -58,21 +61,6 @@ def make_folds(
         raise InputError(f"folds: {len(ids)} subjects can't make {number} folds; at least one subject a fold is needed")
     parts = _parts(ids, rule, number, counts)
     return [_fold(parts, k) for k in range(number)]
-
-
-def folds_of(samples: Iterable[Sample], rule: str = "step", number: int = 10) -> list[Fold]:
-    """The folds of a set's subjects.
-
-    Raises InputError as make_folds does, and when an expression of the set is missing from a fold's training part.
-    """
-    samples = list(samples)
-    counts: dict[str, Counter[str]] = {}
-    for sample in samples:
-        counts.setdefault(sample.subject, Counter())[sample.expression] += 1
-    folds = make_folds(counts, rule, number, counts)
-    for fold in folds:
-        split_samples(samples, fold)
-    return folds
 
 
 def _parts(ids: list[str], rule: str, number: int, counts: SubjectCounts | None) -> list[list[str]]:
@@ -116,10 +104,11 @@ def write_folds(path: Path, folds: list[Fold], rule: str, dataset: str) -> None:
 
 
 def read_folds(path: Path, subjects: Iterable[str] | None = None) -> list[Fold]:
-    """The folds in ``path``, ours or somebody else's. ``subjects``: the set's, to be compared.
+    """The folds in ``path``, ours or somebody else's. ``subjects``: the set's; others are left out, since public folds
+    of CK+ deal 118 people, of whom 106 show one of the six expressions.
 
-    Raises InputError for a broken file, for parts that share a subject, for a subject tested twice, and, given
-    ``subjects``, for an unknown subject or one that no fold tests.
+    Raises InputError for a broken file, for parts that share a subject or are empty, for a subject tested twice, and,
+    given ``subjects``, for one that no fold tests.
     """
     content = read_json(path)
     try:
@@ -128,10 +117,23 @@ def read_folds(path: Path, subjects: Iterable[str] | None = None) -> list[Fold]:
         raise InputError(
             f'{path}: expected {{"rule", "dataset", "folds": [{{"train": [ids], "validation": …, "test": …}}]}}'
         ) from error
-    faults = fold_faults(folds, subjects)
+    if subjects is not None:
+        known = set(subjects)
+        folds = [fold.among(known) for fold in folds]
+        subjects = known
+    faults = fold_faults(folds, subjects) + _empty_parts(folds)
     if faults:
         raise InputError(f"{path}: {faults[0]}")
     return folds
+
+
+def _empty_parts(folds: list[Fold]) -> list[str]:
+    parts = ((fold, split) for fold in folds for split in ("train", "validation", "test"))
+    return [
+        f"fold {fold.index}: its {split} part is empty; 8 train, 1 validates and 1 is tested"
+        for fold, split in parts
+        if not getattr(fold, split)
+    ]
 
 
 def _read_fold(fold: Mapping[str, list[str]], index: int) -> Fold:
@@ -161,71 +163,3 @@ def fold_faults(folds: list[Fold], subjects: Iterable[str] | None = None) -> lis
             tested[subject] = fold.index
     untested = sorted((known or set()) - tested.keys())
     return faults + ([f"subject {untested[0]} is tested in no fold"] if untested else [])
-
-
-def split_samples(samples: Iterable[Sample], fold: Fold | None = None, *, seed: int = 0) -> dict[str, list[Sample]]:
-    """The samples to train on, to validate with and to test, by the fold's subjects or, without one, by `Sample.split`.
-
-    An official split without validation gives a tenth of its training pictures to it, drawn by ``seed``: alike in
-    expressions, whole subjects where they are known, never anything from test. Raises InputError when a picture
-    belongs to no part, or an expression has no training picture: it would have no average face.
-    """
-    samples = list(samples)
-    parts: dict[str, list[Sample]] = {"train": [], "validation": [], "test": []}
-    split_of = None if fold is None else fold.split_of()
-    for sample in samples:
-        split = sample.split if split_of is None else split_of.get(sample.subject)
-        if not split:
-            fault = "has no split" if fold is None else f"shows subject {sample.subject!r}, who is in no part"
-            raise InputError(f"{_name(fold)}: {sample.image} {fault}")
-        parts[split].append(sample)
-    if fold is None and not parts["validation"]:
-        parts["train"], parts["validation"] = _cut_validation(parts["train"], seed)
-    _require_training_pictures(samples, parts["train"], _name(fold))
-    return parts
-
-
-def few_subjects(train: list[Sample], number: int, *, seed: int) -> list[Sample]:
-    """The training pictures of ``number`` people, drawn by ``seed``; whoever is among few is among more.
-
-    Raises InputError for fewer people than that, unknown ones, and when they don't show every expression.
-    """
-    people = sorted({sample.subject for sample in train})
-    if "" in people:
-        raise InputError("train_subjects: the set has pictures without subject ids; people can't be counted")
-    if not 1 <= number <= len(people):
-        raise InputError(f"train_subjects {number}: expected 1 to {len(people)}, the training subjects that there are")
-    chosen = {people[i] for i in numpy_rng("training subjects", seed, *people).permutation(len(people))[:number]}
-    kept = [sample for sample in train if sample.subject in chosen]
-    _require_training_pictures(train, kept, f"train_subjects {number}")
-    return kept
-
-
-def _name(fold: Fold | None) -> str:
-    return "the official split" if fold is None else f"fold {fold.index}"
-
-
-def _require_training_pictures(samples: list[Sample], train: list[Sample], what: str) -> None:
-    missing = in_order({sample.expression for sample in samples} - {sample.expression for sample in train})
-    if missing:
-        raise InputError(f"{what}: no training picture shows {missing[0]}, so it can have no average face")
-
-
-def _cut_validation(train: list[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
-    """What stays, and about a tenth: groups in random order join while no expression gets more than its tenth."""
-    groups: dict[str, list[Sample]] = {}
-    for sample in sorted(train, key=lambda sample: sample.image):
-        groups.setdefault(sample.subject or f"picture {sample.image}", []).append(sample)
-    left = {name: max(1, round(n / 10)) for name, n in Counter(s.expression for s in train).items() if n > 1}
-    chosen: set[str] = set()
-    names = list(groups)
-    for i in numpy_rng("validation part", seed).permutation(len(names)):
-        wanted = Counter(sample.expression for sample in groups[names[i]])
-        if all(left.get(name, 0) >= n for name, n in wanted.items()):
-            chosen.add(names[i])
-            left = {name: n - wanted[name] for name, n in left.items()}
-    if not chosen:
-        raise InputError("the official split: no tenth can be cut from its training part; name a validation part")
-    validation = [sample for name in names if name in chosen for sample in groups[name]]
-    held_out = {sample.image for sample in validation}
-    return [sample for sample in train if sample.image not in held_out], validation

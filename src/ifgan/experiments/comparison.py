@@ -1,7 +1,8 @@
 """Is one method better than another on the same people? Paper §4.4 compares means only; this adds the spread.
 
 The unit is the subject: pictures of one person are not independent of each other. Accuracy is compared subject by
-subject over the folds that both methods have.
+subject over the folds that both methods have; where no subjects are known, as in RAF-DB, picture by picture, which is
+McNemar's test and trusts that everybody is on one picture.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,7 +20,8 @@ _DRAWS = 9999
 @dataclass(frozen=True)
 class Comparison:
     """``difference``: pooled accuracy of ``method`` minus that of ``against``, with the 95 % bootstrap interval over
-    subjects (``low``, ``high``) and the p value of a two-sided paired permutation test over them.
+    subjects (``low``, ``high``) and the p value of a two-sided paired permutation test over them. ``subjects``: how
+    many; 0 where none are known.
     """
 
     method: str
@@ -37,22 +39,25 @@ class Comparison:
 
 
 def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison | None:
-    """Compare two methods on the folds that both have; None when they share none, or no subjects are known."""
+    """Compare two methods on the folds that both have, picture by picture where no subjects are known; None when they
+    share none.
+    """
     ours, theirs = ({outcome.fold: outcome for outcome in group} for group in (outcomes, against))
     folds = [fold for fold in ours if fold in theirs and ours[fold].subjects == theirs[fold].subjects]
     gains: dict[str, list[float]] = {}
     for fold in folds:
         gain = right(ours[fold]).astype(float) - right(theirs[fold])  # (M,) -1, 0 or 1
-        for subject, value in zip(ours[fold].subjects, gain, strict=True):
-            gains.setdefault(subject, []).append(value)
-    if len(gains) < 2 or "" in gains:
+        for index, (subject, value) in enumerate(zip(ours[fold].subjects, gain, strict=True)):
+            gains.setdefault(subject or f"{fold} {index}", []).append(value)
+    if len(gains) < 2:
         return None
+    known = {subject for fold in folds for subject in ours[fold].subjects} - {""}
     sums = np.array([sum(values) for values in gains.values()])
     counts = np.array([len(values) for values in gains.values()])
     low, high = share_interval(sums, counts)
     names = outcomes[0].method, against[0].method
     pictures = int(counts.sum())
-    return Comparison(*names, len(gains), pictures, float(sums.sum() / pictures), low, high, _p_value(sums))
+    return Comparison(*names, len(known), pictures, float(sums.sum() / pictures), low, high, _p_value(sums))
 
 
 def right(outcome: RunOutcome) -> np.ndarray:

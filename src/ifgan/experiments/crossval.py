@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ifgan.config import Config
-from ifgan.data.folds import Fold, folds_of, read_folds, write_folds
+from ifgan.data.folds import Fold, read_folds, write_folds
 from ifgan.data.sample import HeldOut, Sample, read_manifest
+from ifgan.data.splits import folds_of
 from ifgan.errors import InputError
 from ifgan.experiments.jobs import Engine, Job, JobEnd, do_locally, do_on_ray
 from ifgan.experiments.report import write_results
@@ -64,21 +65,24 @@ def crossval(
         yield from do_on_ray(jobs, cpus=resources.cpus, gpus=resources.gpus)
     else:
         yield from do_locally(jobs)
-    write_results(read_runs(Path(runs), protocol.measure), Path(runs), protocol.measure)
+    if any(Path(runs).rglob("config.yaml")):  # else every job failed before it began, and said why
+        write_results(read_runs(Path(runs), protocol.measure), Path(runs), protocol.measure)
 
 
-def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) -> list[Job]:
+def jobs_of(
+    protocol: Protocol, config: Config, runs: Path, command: list[str], *, keep_folds: bool = True
+) -> list[Job]:
     """All jobs, finished ones too; fold by fold, so that what is finished of a broken-off comparison is comparable.
 
-    Writes each set's folds.json. Raises InputError for an unknown method, sets of the same name, folds that can't be
-    made or aren't those of an earlier launch.
+    Writes each set's folds.json, unless ``keep_folds`` is false. Raises InputError for an unknown method, sets of the
+    same name, folds that can't be made or aren't those of an earlier launch.
     """
     names = [path.resolve().name for path in protocol.data]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise InputError(f"--data: two sets are called {min(repeated)!r}; rename one folder")
     jobs = []
     for data in (path.resolve() for path in protocol.data):
-        for choice in _choices(data, protocol, runs / data.name):
+        for choice in _choices(data, protocol, runs / data.name if keep_folds else None):
             for method in protocol.methods:
                 name = f"{data.name}/{method}/{_place(choice)}"
                 jobs.append(
@@ -98,13 +102,14 @@ def jobs_of(protocol: Protocol, config: Config, runs: Path, command: list[str]) 
     return jobs
 
 
-def _choices(data: Path, protocol: Protocol, home: Path) -> list[SplitChoice]:
+def _choices(data: Path, protocol: Protocol, home: Path | None) -> list[SplitChoice]:
     """One choice a fold (or for the official split) and number of training subjects."""
     samples = read_manifest(data)
     if protocol.file is None and all(sample.split for sample in samples):
         return [SplitChoice(train_subjects=count) for count in protocol.train_subjects]
     folds = _folds(samples, protocol)
-    _keep_folds(home / "folds.json", folds, protocol, samples[0].dataset)
+    if home is not None:
+        _keep_folds(home / "folds.json", folds, protocol, samples[0].dataset)
     numbers = range(len(folds)) if protocol.only is None else protocol.only
     if unknown := [number for number in numbers if number not in range(len(folds))]:
         raise InputError(f"{data}: fold {unknown[0]} of {len(folds)}; expected 0 to {len(folds) - 1}")
@@ -139,8 +144,8 @@ def _keep_folds(path: Path, folds: list[Fold], protocol: Protocol, dataset: str)
 def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
     sets = [path.resolve().name for path in protocol.data]
     before = read_plan(runs)
-    measure = (
-        protocol.measure if before is None or before.measure == "validation" else "test"
-    )  # once seen, it is a test
-    plan = {"command": command, "sets": sets, "methods": list(protocol.methods), "folds": protocol.folds}
+    tested = before is not None and before.measure == "test"  # once seen, it is a test
+    number = protocol.folds if protocol.file is None else len(read_folds(protocol.file))
+    plan = {"command": command, "sets": sets, "methods": list(protocol.methods), "folds": number}
+    measure = "test" if tested else protocol.measure
     write_json(runs / PLAN, plan | {"measure": measure})

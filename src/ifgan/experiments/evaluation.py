@@ -73,10 +73,11 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     """Evaluate a run's best epoch on a split of its own fold, and keep the result in the run folder. Raises InputError
-    like `open_run`.
+    like `open_run`, and for an epoch that was not chosen on validation.
     """
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
+    _refuse_oracle(opened)
     evaluation = evaluate(trained.system, pairs, temperature=trained.temperature)
     outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
     _keep(run, split, outcome, pairs.samples)
@@ -94,6 +95,7 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     like `open_unseen`.
     """
     opened, strangers = open_unseen(run_path, data)
+    _refuse_oracle(opened)
     trained, samples = opened.trained, [*opened.pairs.samples, *strangers]
     labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
     parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature)]
@@ -109,6 +111,13 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     outcome = _outcome(opened, labels, Evaluation(probabilities, true, parts[0].l1), samples)
     _keep(opened.run, Path(data).resolve().name, outcome, samples)
     return outcome
+
+
+def _refuse_oracle(opened: TrainedRun) -> None:
+    """Raise InputError for a checkpoint whose epoch was not chosen on validation."""
+    chosen = opened.trained.about.get("selection")
+    if chosen != "validation":
+        raise InputError(f"{opened.run.best}: its epoch was not chosen on validation but on {chosen!r}; not measured")
 
 
 def _outcome(

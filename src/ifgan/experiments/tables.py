@@ -3,6 +3,7 @@
 One table is made once and written as text, Markdown or LaTeX; JSON carries the numbers themselves.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import chain
 
@@ -119,7 +120,7 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
         str(len(set(chain.from_iterable(outcome.images for outcome in outcomes))) if group[0].other_set else len(true)),
         f"{np.mean(accuracies):.3f}{spread}",
         f"{metrics.accuracy(confusion):.3f}",
-        f"{low:.3f} to {high:.3f}",
+        f"{low:.3f} to {high:.3f}" if math.isfinite(low) else DASH,
         f"{metrics.macro_f1(confusion):.3f}",
         f"{metrics.expected_calibration_error(probabilities, true):.3f}",
         f"{np.mean(l1):.4f}" if l1 else DASH,
@@ -145,13 +146,15 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     """A row a set and pair of methods."""
     header = ("data", "method", "against", "subjects", "difference of accuracy", "95 % interval", "p")
     rows = tuple(
-        (data, c.method, c.against, str(c.subjects), f"{c.difference:+.3f}", f"{c.low:+.3f} to {c.high:+.3f}",
+        (data, c.method, c.against, str(c.subjects or DASH), f"{c.difference:+.3f}", f"{c.low:+.3f} to {c.high:+.3f}",
          _p(c.p_value))
         for data, group in found.items()
         for c in group
     )  # fmt: skip
-    note = "same people and folds; interval: bootstrap over subjects; p: paired permutation test over subjects."
-    return Table("Differences", header, rows, note)
+    note = "same people and folds; interval: bootstrap over subjects; p: paired permutation test over subjects"
+    if any(not c.subjects for group in found.values() for c in group):
+        note += "; where no subjects are known, both over pictures"
+    return Table("Differences", header, rows, note + ".")
 
 
 def fold_table(records: list[RunRecord], split: HeldOut = "test") -> Table:

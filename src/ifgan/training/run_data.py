@@ -11,11 +11,12 @@ import numpy as np
 
 from ifgan.config import Config
 from ifgan.data.averages import average_located_faces
-from ifgan.data.folds import Fold, few_subjects, folds_of, read_folds, split_samples
+from ifgan.data.folds import Fold, read_folds
 from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.readers.base import some_of
 from ifgan.data.sample import Sample, read_manifest
+from ifgan.data.splits import few_subjects, folds_of, split_samples
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import InputError
 from ifgan.labels import in_order
@@ -76,12 +77,13 @@ def load_run_data(
 ) -> RunData:
     """Read a prepared set and split it. Pictures of ``extra`` sets join the training part, never another.
 
-    ``averages_from``: average faces come from these sets and not from the training part, as the paper's for RAF-DB.
-    Whoever validates or is tested is left out of both, known by data set and subject id. ``leaks``: what becomes of a
-    training picture that is held out too, or nearly (`ifgan.data.leaks`): the run stops, or the picture is dropped.
+    Average faces are those of the set's own training part (§4.3: "in its training set"), or of the sets
+    ``averages_from``, as the paper's for RAF-DB. Whoever validates or is tested is left out of all others, known by
+    data set and subject id. ``leaks``: what becomes of a picture that trains or is averaged and is held out too, or
+    nearly (`ifgan.data.leaks`), or that validates and is tested: the run stops, or the picture is dropped.
 
-    Raises InputError when the set has neither subjects nor an official split, the fold number is out of range, an
-    expression has no average face, and for leaks.
+    Raises InputError when the set has neither subjects nor an official split, the fold number is out of range, a
+    subject is in two parts, an expression has no average face, and for leaks.
     """
     samples = read_manifest(folder)
     fold = _fold(folder, samples, choice)
@@ -91,11 +93,15 @@ def load_run_data(
     parts = _located(folder, dealt)
     labels = in_order({sample.expression for sample in samples})
     joined, strangers = _joined(extra, labels, parts)
-    parts["train"] += joined
-    parts["train"], dropped = _without_leaks(parts, leaks)
-    averages, more_strangers = _averages(averages_from, labels, parts)
-    left_out = strangers + dropped + more_strangers
-    return RunData(parts, labels, averages, _record(folder, choice, fold, extra, averages_from, parts, left_out))
+    validation = parts["validation"]
+    parts["validation"], dropped = _without_leaks(validation, parts["test"], "validation", leaks)
+    held_out = [*parts["validation"], *parts["test"]]
+    parts["train"], more_dropped = _without_leaks(parts["train"] + joined, held_out, "training", leaks)
+    averages, others = _averages(averages_from, labels, parts, folder, leaks)
+    left_out = _unknown(choice.file, samples) + strangers + dropped + more_dropped + others
+    record = _record(folder, choice, fold, extra, averages_from, parts, left_out)
+    gone = [item.sample.image for item in validation if item not in parts["validation"]] if dropped else []
+    return RunData(parts, labels, averages, record | {"validation_dropped": gone})
 
 
 def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, np.ndarray], *, seed: int) -> RunData:
@@ -108,6 +114,8 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     if number := record["choice"].get("train_subjects"):
         dealt["train"] = few_subjects(dealt["train"], number, seed=seed)
     parts = _located(folder, dealt)
+    gone = set(record.get("validation_dropped", ()))
+    parts["validation"] = [item for item in parts["validation"] if item.sample.image not in gone]
     labels = in_order({sample.expression for sample in samples})
     found = {split: sorted({item.sample.subject for item in part}) for split, part in parts.items()}
     for split in ("validation", "test"):
@@ -151,18 +159,19 @@ def _joined(folders: Iterable[Path], labels: tuple[str, ...], parts: Parts) -> t
     return kept, [f"{gone} pictures of other sets that show people who are held out"] if gone else []
 
 
-def _without_leaks(parts: Parts, what: WhatOfLeaks) -> tuple[list[LocatedSample], list[str]]:
-    """The training part without pictures that are held out too. Raises InputError when they are to stop the run."""
-    train, held_out = parts["train"], [*parts["validation"], *parts["test"]]
-    found = leaks_between([item.path for item in train], [item.path for item in held_out])
+def _without_leaks(
+    part: list[LocatedSample], held_out: list[LocatedSample], name: str, what: WhatOfLeaks
+) -> tuple[list[LocatedSample], list[str]]:
+    """A part without pictures that are held out from it too. Raises InputError when they are to stop the run."""
+    found = leaks_between([item.path for item in part], [item.path for item in held_out])
     if not found:
-        return train, []
-    cases = some_of((_said(leak, train, held_out) for leak in found), 3)
+        return part, []
+    cases = some_of((_said(leak, part, held_out) for leak in found), 3)
     if what == "stop":
-        raise InputError(f"training pictures are held out too ({len(found)}): {cases}; --leaks drop leaves them out")
+        raise InputError(f"{name} pictures are held out too ({len(found)}): {cases}; --leaks drop leaves them out")
     gone = {leak.training for leak in found}
-    kept = [item for index, item in enumerate(train) if index not in gone]
-    return kept, [f"{len(gone)} training pictures that are held out too: {cases}"]
+    kept = [item for index, item in enumerate(part) if index not in gone]
+    return kept, [f"{len(gone)} {name} pictures that are held out too: {cases}"]
 
 
 def _said(leak: Leak, train: list[LocatedSample], held_out: list[LocatedSample]) -> str:
@@ -170,16 +179,25 @@ def _said(leak: Leak, train: list[LocatedSample], held_out: list[LocatedSample])
     return f"{one} {'=' if leak.exact else '~'} {other}"
 
 
+def _unknown(file: Path | None, samples: list[Sample]) -> list[str]:
+    """How many people somebody else's folds name whom the set doesn't have."""
+    named = set() if file is None else {subject for fold in read_folds(file) for subject in fold.split_of()}
+    unknown = named - {sample.subject for sample in samples}
+    return [f"{len(unknown)} people of the folds' file who are not in the set"] if unknown else []
+
+
 def _averages(
-    folders: tuple[Path, ...], labels: tuple[str, ...], parts: Parts
+    folders: tuple[Path, ...], labels: tuple[str, ...], parts: Parts, own: Path, leaks: WhatOfLeaks
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     if not folders:
-        return average_located_faces((item.folder, item.sample) for item in parts["train"]), []
+        shown = [item for item in parts["train"] if item.folder == own]
+        return average_located_faces((item.folder, item.sample) for item in shown), []
     shown, strangers = _joined(folders, labels, parts)
+    shown, dropped = _without_leaks(shown, [*parts["validation"], *parts["test"]], "averaged", leaks)
     averages = average_located_faces((item.folder, item.sample) for item in shown)
     if missing := [name for name in labels if name not in averages]:
         raise InputError(f"average faces: none of {some_of(map(str, folders))} shows {missing[0]}")
-    return averages, strangers
+    return averages, strangers + dropped
 
 
 def _record(  # noqa: PLR0917
