@@ -7,7 +7,7 @@ from ifgan.data.readers.bu3dfe import SUBJECTS
 from ifgan.errors import InputError
 
 CODES = ("AN", "DI", "FE", "HA", "SA", "SU")
-OTHER_FILES = ("F3D.wrl", "F3D.bnd", "RAW.wrl", "RAW.pse")
+OTHER_FILES = ("F3D.wrl", "F3D.bnd", "F3D.bmp", "RAW.wrl", "RAW.pse", "RAW.png")
 
 
 def tree(root, subjects, ending="bmp", ethnicity="WH"):

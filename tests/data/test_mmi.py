@@ -314,7 +314,8 @@ def beside(left, right):
 
 
 @pytest.mark.parametrize(
-    ("codec", "options"), [("mjpeg", {}), ("mpeg4", {}), ("mpeg4", {"bf": "2", "g": "30"}), ("mpeg4", {"rate": 15})]
+    ("codec", "options"),
+    [("mjpeg", {}), ("mpeg4", {}), ("mpeg4", {"bf": "2", "g": "30"}), ("mpeg4", {"rate": 15}), ("mpeg4", {"rate": 24})],
 )
 def test_frames_are_counted_from_one_in_the_order_of_showing(tmp_path, codec, options):
     path = tmp_path / "a.avi"

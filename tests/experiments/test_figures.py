@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
+import ifgan.experiments.attention_figure as attention_module
+import ifgan.experiments.transfer_figure as transfer_module
 from ifgan.cli import main
 from ifgan.experiments.attention_figure import QUERIES, attention_maps
 from ifgan.experiments.evaluation import open_run
+from ifgan.experiments.transfer_figure import drawn
+from ifgan.faces.model_input import to_picture
+from ifgan.models.generator import Generator
 
 
 @pytest.mark.parametrize(
@@ -51,11 +58,45 @@ def test_maps_are_the_module_s_rows_at_the_query_points(runs: Path, prepared: Pa
     opened = open_run(runs / "ifgan", prepared)
     generator, image = opened.trained.system.generator, opened.pairs[0, 0].image
     assert generator is not None
+    with torch.no_grad():  # so that a hardly trained module looks somewhere
+        for conv in (generator.attention["decoder"].query, generator.attention["decoder"].key):
+            conv.weight.mul_(3000)
     maps = attention_maps(generator, image)
     assert list(maps) == list(QUERIES)
     side = 32 // 4
-    x, y = QUERIES["mouth"]
-    row = generator.attention_rows(image[None], torch.tensor([int(y * side) * side + int(x * side)])).detach()
-    assert row.sum() == pytest.approx(1, abs=1e-5)
-    assert maps["mouth"].shape == (32, 32)
-    assert maps["mouth"].mean() == pytest.approx(row.mean().item(), rel=0.05)  # enlarging keeps the mean
+    with torch.no_grad():  # the whole N x N map, which training never builds, by hand
+        seen = feature_map(generator, image)
+        module = generator.attention["decoder"]
+        query, key = (conv(seen).flatten(2)[0] for conv in (module.query, module.key))  # (K, N)
+        whole = (query.T @ key).softmax(dim=1)  # (N, N)
+    for name, (x, y) in QUERIES.items():
+        row = whole[int(y * side) * side + int(x * side)].reshape(1, 1, side, side)
+        large = torch.nn.functional.interpolate(row, size=(32, 32), mode="bilinear")[0, 0]
+        torch.testing.assert_close(maps[name], large, atol=1e-6, rtol=1e-4)
+    assert (maps["eye"] - maps["cheek"]).abs().max() > 1e-3  # other points, other maps
+
+
+def feature_map(generator: Generator, image: torch.Tensor) -> torch.Tensor:
+    """What reaches the decoder's module, (1, C, side, side)."""
+    inputs = []
+    hook = generator.attention["decoder"].register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    generator(image[None])
+    hook.remove()
+    return inputs[0]
+
+
+def test_the_faces_of_both_figures_are_the_generator_s_own(
+    runs: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    opened = open_run(runs / "ifgan", prepared)
+    generator = opened.trained.system.generator
+    assert generator is not None
+    pictures = [opened.pairs[0, index].image for index in range(len(opened.pairs))]
+    wanted = {to_picture(image).tobytes(): to_picture(drawn(generator, image)) for image in pictures}
+    figures: list[Figure] = []
+    for module, name in ((transfer_module, "transfer_figure"), (attention_module, "attention_figure")):
+        monkeypatch.setattr(module, "write_figure", lambda figure, out: figures.append(figure))
+        getattr(module, name)(generator, opened.pairs, tmp_path / "figure.png", count=1)
+    for figure in figures:  # the first row: input, generated, ...
+        given, shown = (np.asarray(figure.axes[column].get_images()[0].get_array()) for column in (0, 1))
+        assert np.array_equal(shown, wanted[given.tobytes()])

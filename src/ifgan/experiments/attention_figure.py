@@ -1,7 +1,7 @@
 """Where the generator looks when it draws a point of the face. Paper Fig. 6: the last attention module's maps for three
 query points.
 
-One row a picture: the input with its query points, then one map a point, drawn over the face.
+One row a picture: the input with its query points, the face that G draws of it, then one map a point, over the input.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ifgan.data.pairs import FacePairs
 from ifgan.errors import InputError
 from ifgan.experiments.picture_files import new_figure, write_figure
+from ifgan.experiments.transfer_figure import drawn
 from ifgan.faces.model_input import to_picture
 from ifgan.models.generator import Generator, Place
 from ifgan.seeds import numpy_rng
@@ -52,21 +53,23 @@ def attention_figure(
     if outside := [name for name, point in queries.items() if not all(0 <= share < 1 for share in point)]:
         raise InputError(f"query point {outside[0]!r} lies outside the picture; expected shares of its side, 0 to 1")
     chosen = _chosen(pairs, count)
-    figure = new_figure((1 + len(queries)) * _INCHES, len(chosen) * _INCHES + 0.3, layout=None)
-    axes = figure.subplots(len(chosen), 1 + len(queries), squeeze=False)
+    figure = new_figure((2 + len(queries)) * _INCHES, len(chosen) * _INCHES + 0.3, layout=None)
+    axes = figure.subplots(len(chosen), 2 + len(queries), squeeze=False)
     for row, index in enumerate(chosen):
         image = pairs[0, index].image
         picture = to_picture(image)
         axes[row, 0].imshow(picture)
+        axes[row, 1].imshow(to_picture(drawn(generator, image)))
         axes[row, 0].set_ylabel(pairs.samples[index].sample.expression, fontsize=8)
-        for column, (name, attention) in enumerate(attention_maps(generator, image, queries, place).items(), start=1):
+        for column, (name, attention) in enumerate(attention_maps(generator, image, queries, place).items(), start=2):
             x, y = np.array(queries[name]) * pairs.size_px
             axes[row, 0].plot(x, y, "+", color="white", markersize=9, markeredgewidth=2)
             axes[row, column].imshow(picture)
             axes[row, column].imshow(attention.numpy(), cmap="inferno", alpha=0.65)
             axes[row, column].plot(x, y, "+", color="white", markersize=9, markeredgewidth=2)
             axes[0, column].set_title(name, fontsize=8)
-    axes[0, 0].set_title("input", fontsize=8)
+    for column, title in enumerate(("input", "generated")):
+        axes[0, column].set_title(title, fontsize=8)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
     figure.subplots_adjust(0.06, 0.01, 0.99, 0.94, wspace=0.03, hspace=0.03)
