@@ -63,6 +63,9 @@ def test_every_form_says_the_same(report: Path):
         for form in ("methods.txt", "methods.md", "methods.tex", "report.html"):
             text = (report / form).read_text()
             assert method in text and f"{values['mean']:.3f}" in text
+        assert (
+            values["interval"] == [None, None] and values["paper"] is None
+        )  # one tested person, no set of the paper's
     assert answer["selection"] == "validation"
     assert answer["labels"] == ["anger", "happiness", "sadness"]
 

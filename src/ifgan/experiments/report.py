@@ -14,16 +14,20 @@ from jinja2 import Environment
 
 from ifgan.config import Config, to_dict
 from ifgan.data.sample import HeldOut
+from ifgan.experiments.comparison import accuracy_interval
 from ifgan.experiments.outcome import read_outcome, results
-from ifgan.experiments.picture_files import data_uri, rendered
-from ifgan.experiments.plots import (
-    confusion_figure,
-    curves_figure,
-    few_subjects_figure,
-    reliability_figure,
-    subjects_figure,
+from ifgan.experiments.published import published_accuracy
+from ifgan.experiments.report_figures import Picture, pictures_of
+from ifgan.experiments.run_records import (
+    Plan,
+    RunRecord,
+    by_method,
+    by_set,
+    of_own_people,
+    on_other_sets,
+    read_plan,
+    read_runs,
 )
-from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, on_other_sets, read_plan, read_runs
 from ifgan.experiments.tables import (
     Table,
     comparison_table,
@@ -34,20 +38,6 @@ from ifgan.experiments.tables import (
     run_table,
 )
 from ifgan.files import write_bytes, write_json, write_text
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A titled figure, as PNG."""
-
-    title: str
-    png: bytes
-    note: str = ""
-
-    @property
-    def uri(self) -> str:
-        """For the page."""
-        return data_uri(self.png)
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,7 @@ def write_report(
     """
     tested, plan, split = _tested(runs, split)
     tables = _tables(tested, plan, split)
-    pictures = _pictures(tested, split)
+    pictures = pictures_of(tested, split)
     for table in tables:
         name = table.title.lower()
         write_text(out / f"{name}.txt", table.text())
@@ -84,7 +74,7 @@ def write_report(
     for picture in pictures:
         write_bytes(out / f"{_file_name(picture.title.lower())}.png", picture.png)
     write_results(tested, out, split)
-    write_text(out / "report.html", _page(title, _own(tested), tables, pictures, split))
+    write_text(out / "report.html", _page(title, of_own_people(tested), tables, pictures, split))
     return Report(out, tuple(tables))
 
 
@@ -117,86 +107,31 @@ def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") 
     ``out``/<set>-to-<set> across data sets; of validation, results_validation.json.
     """
     groups, found = by_set(records), comparisons(records)
-    own = set(by_set(_own(records)))
+    own = set(by_set(of_own_people(records)))
     for data, on_set in groups.items():
         if outcomes := outcomes_of(on_set):
             content = results(outcomes, split) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
+            for method, group in by_method(on_set).items():
+                content["methods"].get(method, {}).update(_more(group))
             name = "results.json" if split == "test" else f"results_{split}.json"
             write_json((out if own == {data} else out / _file_name(data)) / name, _finite(content))
 
 
-def _own(records: list[RunRecord]) -> list[RunRecord]:
-    """Those tested on the people whom their own fold kept apart."""
-    return [record for record in records if not record.other_set]
+def _more(records: list[RunRecord]) -> dict[str, Any]:
+    """What the table of methods says beside the contract's measures: the interval of the pooled accuracy, the paper's
+    accuracy.
+    """
+    outcomes = outcomes_of(records)
+    interval = list(accuracy_interval(outcomes)) if outcomes else None
+    return {"interval": interval, "paper": published_accuracy(records[0].dataset, records[0].method)}
 
 
 def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list[Table]:
     found = comparisons(records)
     tables = [method_table(records, plan, split)]
     tables += [comparison_table(found)] if found else []
-    tables += [fold_table(_own(records), split)] if len({record.fold for record in records}) > 1 else []
-    return [*tables, run_table(_own(records))]
-
-
-def _pictures(records: list[RunRecord], split: HeldOut) -> list[Picture]:
-    pictures = []
-    for where, on_set in _named(records):
-        groups = {name: found for name, group in by_method(on_set).items() if (found := outcomes_of(group))}
-        if groups:
-            note = "Numbers of pictures; shade: share of the true class."
-            pictures.append(Picture(f"Confusion matrices{where}", rendered(confusion_figure(groups)), note))
-            note = (
-                "Share of right answers over stated confidence, in 15 bins; area: pictures; above: calibration error."
-            )
-            pictures.append(Picture(f"Reliability{where}", rendered(reliability_figure(groups)), note))
-        if subjects := subjects_figure(groups):
-            note = "Each person's share of pictures predicted right, people sorted for each method by itself."
-            pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
-        if few := few_subjects_figure(on_set):
-            note = "Mean over folds and standard deviation; the same people for every number."
-            pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
-    pictures += [
-        _curves(on_set, where) for where, on_set in _named(_own(records)) if any(r.run.metrics() for r in on_set)
-    ]
-    return pictures + [picture for record in _shown(_own(records)) for picture in _drawn(record, split)]
-
-
-def _named(records: list[RunRecord]) -> list[tuple[str, list[RunRecord]]]:
-    """Those of each set with the words that its titles end with; none where there is but one set."""
-    groups = by_set(records)
-    return [(f" on {data}" if len(groups) > 1 else "", on_set) for data, on_set in groups.items()]
-
-
-def _curves(records: list[RunRecord], where: str) -> Picture:
-    return Picture(f"Learning curves{where}", rendered(curves_figure(records)), "One line a run.")
-
-
-def _shown(records: list[RunRecord]) -> list[RunRecord]:
-    """The first fold of every method on every set: the faces of all folds would be a page of their own."""
-    first: dict[tuple[str, str], RunRecord] = {}
-    for record in records:
-        first.setdefault((record.data, record.method), record)
-    return list(first.values())
-
-
-def _drawn(record: RunRecord, split: HeldOut) -> list[Picture]:
-    """What evaluation left in the run folder."""
-    kinds = {
-        "transfer": (
-            "Generated faces",
-            "People whom no network has seen: input, the face that G drew of it, and the average training face.",
-        ),
-        "attention": (
-            "Attention maps",
-            "Where the attention module nearest to the output looks when it draws the point with the cross.",
-        ),
-    }
-    found = []
-    for kind, (title, note) in kinds.items():
-        path = record.run.path / f"{kind}_{split}.png"
-        if path.exists():
-            found.append(Picture(f"{title}: {record.name.replace('/', ' ')}", path.read_bytes(), note))
-    return found
+    tables += [fold_table(of_own_people(records), split)] if len({record.fold for record in records}) > 1 else []
+    return [*tables, run_table(of_own_people(records))]
 
 
 def _page(title: str, records: list[RunRecord], tables: list[Table], pictures: list[Picture], split: HeldOut) -> str:

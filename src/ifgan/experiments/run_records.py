@@ -179,3 +179,8 @@ def by_set(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
     for record in records:
         groups.setdefault(record.data, []).append(record)
     return groups
+
+
+def of_own_people(records: list[RunRecord]) -> list[RunRecord]:
+    """Those tested on the people whom their own fold kept apart, not across data sets."""
+    return [record for record in records if not record.other_set]
