@@ -146,6 +146,7 @@ def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
     before = read_plan(runs)
     tested = before is not None and before.measure == "test"  # once seen, it is a test
     number = protocol.folds if protocol.file is None else len(read_folds(protocol.file))
-    plan = {"command": command, "sets": sets, "methods": list(protocol.methods), "folds": number}
+    said = [Path(command[0]).name, *command[1:]] if command else []
+    plan = {"command": said, "sets": sets, "methods": list(protocol.methods), "folds": number}
     measure = "test" if tested else protocol.measure
     write_json(runs / PLAN, plan | {"measure": measure})
