@@ -38,8 +38,10 @@ class Fold:
 
     def among(self, subjects: set[str]) -> "Fold":
         """The same fold without anybody else."""
-        parts = (tuple(s for s in part if s in subjects) for part in (self.train, self.validation, self.test))
-        train, validation, test = parts
+        train, validation, test = (
+            tuple(subject for subject in part if subject in subjects)
+            for part in (self.train, self.validation, self.test)
+        )
         return Fold(train, validation, test, self.index)
 
 

@@ -103,8 +103,8 @@ def _paper(record: RunRecord) -> str:
 
 
 def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
-    outcomes, of = outcomes_of(group), max(len(group), 1 if group[0].split["choice"]["fold"] is None else folds)
-    of = len(group) if group[0].other_set else of
+    outcomes, official = outcomes_of(group), group[0].split["choice"]["fold"] is None
+    of = len(group) if group[0].other_set or official else max(len(group), folds)
     trained = " ".join(sorted({str(record.config.epochs) for record in group}))
     minutes = f"{np.mean([record.minutes for record in group]):.1f}"
     if not outcomes:
