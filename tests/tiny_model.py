@@ -6,7 +6,7 @@ from ifgan.config import make_config
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained
 
-SMALL = {"image_size": 32, "generator_width": 4, "backbone": "resnet18", "pretrained": "none"}
+SMALL = {"image_size": 32, "generator_width": 4, "backbone": "test_resnet", "pretrained": "none"}
 SMALL |= {"generator_encoder": "unet"}
 LABELS = ("anger", "happiness", "surprise", "neutral")
 

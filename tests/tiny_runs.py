@@ -14,7 +14,7 @@ from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 
 TINY = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "batch_size": 8, "epochs": 3}
-TINY |= {"backbone": "resnet18", "pretrained": "none", "learning_rate": 1e-3}
+TINY |= {"backbone": "test_resnet", "pretrained": "none", "learning_rate": 1e-3}
 TINY |= {
     "generator_encoder": "unet",
     "classifier_before": "wait",

@@ -278,7 +278,7 @@ def test_the_command(colours: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         "--epochs=1",
         "--image_size=32",
         "--batch_size=6",
-        "--backbone=resnet18",
+        "--backbone=test_resnet",
         "--pretrained=none",
         "--only",
         "2",
