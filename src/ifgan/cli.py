@@ -81,6 +81,9 @@ def _add_train_arguments(parser: jsonargparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on after the last checkpoint")
     few = "train on so many of the training subjects, drawn by the seed; unset: all"
     parser.add_argument("--train-subjects", dest="train_subjects", type=int | None, default=None, help=few)
+    parser.add_argument(
+        "--folds-file", dest="folds_file", type=Path | None, default=None, help="folds.json, e.g. somebody else's"
+    )
     _add_protocol_arguments(parser)
     _add_config_arguments(parser)
 
@@ -108,6 +111,14 @@ def _add_crossval_arguments(parser: jsonargparse.ArgumentParser) -> None:
     parser.add_argument("--cpus-per-fold", dest="cpus_per_fold", type=float, default=1.0, help="ray: CPUs a run takes")
     parser.add_argument("--gpus-per-fold", dest="gpus_per_fold", type=float, default=0.0, help="ray: GPUs, e.g. 0.5")
     parser.add_argument("--threads", type=int | None, default=None, help="torch's threads a run; unset: torch's choice")
+    parser.add_argument(
+        "--folds-file",
+        dest="folds_file",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folds.json, e.g. somebody else's: one a set, in the sets' order",
+    )
     _add_protocol_arguments(parser)
     _add_config_arguments(parser)
 
@@ -120,9 +131,6 @@ def _add_protocol_arguments(parser: jsonargparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rule", type=Literal["step", "block", "balanced"], default="step", help="how folds are dealt")
     parser.add_argument("--folds", type=int, default=10, help="how many folds")
-    parser.add_argument(
-        "--folds-file", dest="folds_file", type=Path | None, default=None, help="folds.json, e.g. somebody else's"
-    )
     parser.add_argument(
         "--leaks",
         type=Literal["stop", "drop"],

@@ -21,7 +21,8 @@ from ifgan.experiments.jobs import JobEnd
 from ifgan.experiments.plots import few_subjects_figure
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import read_plan, read_runs
-from ifgan.experiments.tables import DASH, comparisons, method_table
+from ifgan.experiments.table import DASH
+from ifgan.experiments.tables import comparisons, fold_table, method_table
 from tiny_runs import make_prepared, tiny
 
 FOLDS = 3
@@ -151,6 +152,22 @@ def test_the_table_shows_what_is_missing(finished: Path, tmp_path: Path):
     ]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [["baseline", "2 of 3"], ["ifgan", "0 of 3"]]
     assert DASH in (tmp_path / "report" / "methods.tex").read_text().replace("---", DASH)
+    shutil.rmtree(runs / "colours" / "baseline" / "fold-2")
+    assert [row[1:] for row in fold_table(read_runs(runs), read_plan(runs)).rows][1:] == [("1", DASH), ("2", DASH)]
+
+
+def test_a_launch_with_other_methods_forgets_none_of_the_first(colours: Path, tmp_path: Path):
+    """The plan is that of all launches into a folder: no method drops out of a table for being launched first."""
+    run(colours, tmp_path, methods=("baseline",), only=(0,))
+    run(colours, tmp_path, methods=("ifgan", "ifgan-nogan"), only=())
+    plan = read_plan(tmp_path)
+    assert plan is not None
+    assert plan.methods == ("baseline", "ifgan", "ifgan-nogan")
+    assert [row[:3] for row in method_table(read_runs(tmp_path), plan).rows] == [
+        ("colours", "baseline", "1 of 3"),
+        ("colours", "ifgan", "0 of 3"),
+        ("colours", "ifgan-nogan", "0 of 3"),
+    ]
 
 
 def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path: Path):
@@ -178,7 +195,7 @@ def test_somebody_else_s_folds(colours: Path, tmp_path: Path):
     ids = sorted({sample.subject for sample in read_manifest(colours)})
     folds = [Fold(tuple(ids[4:]), (ids[3],), tuple(ids[:3]), 0), Fold(tuple(ids[:2]), (ids[2],), tuple(ids[3:]), 1)]
     write_folds(tmp_path / "theirs.json", folds, "theirs", "colours")
-    ends = run(colours, tmp_path / "runs", methods=("baseline",), file=tmp_path / "theirs.json")
+    ends = run(colours, tmp_path / "runs", methods=("baseline",), files=(tmp_path / "theirs.json",))
     assert [(end.name, end.error) for end in ends] == [
         ("colours/baseline/fold-0", None),
         ("colours/baseline/fold-1", None),
@@ -194,7 +211,8 @@ def test_somebody_else_s_folds(colours: Path, tmp_path: Path):
         pytest.param({"methods": ("resnet",)}, "method 'resnet'", id="unknown method"),
         pytest.param({"folds": 7}, "6 subjects can't make 7 folds", id="fewer subjects than folds"),
         pytest.param({"only": (3,)}, "fold 3 of 3", id="fold out of range"),
-        pytest.param({"file": Path("absent.json")}, "absent.json: no such file", id="no fold file"),
+        pytest.param({"files": (Path("absent.json"),)}, "absent.json: no such file", id="no fold file"),
+        pytest.param({"files": (Path("a.json"), Path("b.json"))}, "2 for 1 set; expected one", id="files for no set"),
     ],
 )
 def test_what_can_not_be_run_is_refused_before_anything_runs(changes: dict, words: str, colours: Path, tmp_path: Path):

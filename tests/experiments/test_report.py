@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.plots import curves_figure
 from ifgan.experiments.report import write_report
-from ifgan.experiments.run_records import read_runs
-from ifgan.experiments.tables import DASH, Table, method_table
+from ifgan.experiments.run_records import Plan, RunRecord, read_runs
+from ifgan.experiments.table import DASH, Table
+from ifgan.experiments.tables import accuracy_table, method_table
+from ifgan.labels import BASIC
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from tiny_runs import make_prepared, tiny, train_tiny
@@ -175,13 +178,35 @@ def test_latex_takes_its_own_characters_apart():
 
 
 def test_the_paper_s_figures_stand_beside_ours(runs: Path, tmp_path: Path):
-    """Only where the set is one of the paper's; a synthetic set has no such column."""
-    shutil.copytree(runs, tmp_path / "runs")
-    for path in (tmp_path / "runs").rglob("split.json"):
-        path.write_text(path.read_text().replace('"dataset": "folder"', '"dataset": "ckplus"'))
-    rows = {row[1]: row for row in method_table(read_runs(tmp_path / "runs")).rows}
-    assert [rows[name][-1] for name in ("baseline", "ifgan-noattention", "ifgan")] == ["0.9482", "0.9579", "0.9752"]
-    assert "paper" not in method_table(read_runs(runs)).header
+    """Only where set and expressions are the paper's; a synthetic set has no such column, nor has CK+ with contempt."""
+    records = read_runs(runs)
+    rows = {row[1]: row for row in method_table([of_ckplus(record, BASIC) for record in records]).rows}
+    assert [rows[name][-1] for name in ("baseline", "ifgan-noattention", "ifgan")] == ["0.9482", DASH, "0.9752"]
+    assert "paper" not in method_table(records).header
+    assert "paper" not in method_table([of_ckplus(record, (*BASIC, "contempt")) for record in records]).header
+
+
+def of_ckplus(record: RunRecord, labels: tuple[str, ...]) -> RunRecord:
+    """The same run as if on CK+; one that was not evaluated tells no labels."""
+    outcome = None if record.outcome is None else replace(record.outcome, labels=labels)
+    return replace(record, split=record.split | {"data": "ckplus", "dataset": "ckplus"}, outcome=outcome)
+
+
+def test_several_sets_make_a_table_of_the_paper_s_shape(runs: Path):
+    """A row a method, a column a set; what wasn't run is a dash, in whichever set and however planned."""
+    baseline, ifgan = (record for record in read_runs(runs) if record.outcome is not None)
+    records = [baseline, ifgan, of_ckplus(baseline, BASIC)]
+    table = accuracy_table(records)
+    assert table is not None
+    assert table.header == ("method", "colours", "ckplus", "ckplus, paper")
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["baseline"][0] == rows["baseline"][1] != DASH
+    assert rows["ifgan"][1:] == (DASH, DASH)
+    planned = accuracy_table(records, Plan(("colours", "mmi"), ("baseline", "ifgan-nogan"), 10))
+    assert planned is not None
+    assert planned.header[-1] == "mmi"
+    assert {row[0]: row[-1] for row in planned.rows} == {name: DASH for name in (*rows, "ifgan-nogan")}
+    assert accuracy_table([baseline, ifgan]) is None  # one set: the other tables say it all
 
 
 def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):

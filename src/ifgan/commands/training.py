@@ -50,7 +50,7 @@ def crossval(
     averages: tuple[Path, ...] = (),
     rule: Literal["step", "block", "balanced"] = "step",
     folds: int = 10,
-    folds_file: Path | None = None,
+    folds_file: tuple[Path, ...] = (),
     only: tuple[int, ...] = (),
     leaks: Literal["stop", "drop"] = "stop",
     train_subjects: tuple[int, ...] = (),
@@ -67,7 +67,7 @@ def crossval(
     from ifgan.experiments.report import method_tables
 
     protocol = Protocol(
-        data=tuple(data), methods=tuple(methods.split(",")), rule=rule, folds=folds, file=folds_file,
+        data=tuple(data), methods=tuple(methods.split(",")), rule=rule, folds=folds, files=tuple(folds_file),
         only=only or None, extra=extra, averages_from=averages, leaks=leaks, train_subjects=train_subjects or (None,),
         measure=measure,
     )  # fmt: skip

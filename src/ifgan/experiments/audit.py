@@ -18,7 +18,7 @@ from ifgan.experiments.outcome import RunOutcome, pooled_predictions
 from ifgan.experiments.picture_files import write_figure
 from ifgan.experiments.plots import reliability_figure
 from ifgan.experiments.run_records import by_method, read_runs
-from ifgan.experiments.tables import DASH, Table
+from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
 
 ATTRIBUTES = ("gender", "age", "ethnicity")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ifgan.config import Config
 from ifgan.data.folds import Fold, read_folds, write_folds
-from ifgan.data.sample import HeldOut, Sample, read_manifest
+from ifgan.data.sample import HeldOut, read_manifest
 from ifgan.data.splits import folds_of
 from ifgan.errors import InputError
 from ifgan.experiments.jobs import Engine, Job, JobEnd, do_locally, do_on_ray
@@ -25,8 +25,8 @@ from ifgan.training.run_data import SplitChoice, WhatOfLeaks
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is compared on what. ``file``: folds from a file instead of the ``rule``; sets with an official split and
-    no ``file`` are run on that split. ``only``: some folds' numbers, or all. ``extra`` sets join every other set.
+    """What is compared on what. ``files``: folds from files instead of the ``rule``, one a set; sets with an official
+    split and no file are run on that split. ``only``: some folds' numbers, or all. ``extra`` sets join every other set.
     ``train_subjects``: all of it once for each of these numbers of people; None is all of them. ``measure``: on which
     pictures; those of validation are for choosing settings, and leave the test pictures unseen.
     """
@@ -35,7 +35,7 @@ class Protocol:
     methods: tuple[str, ...]
     rule: str = "step"
     folds: int = 10
-    file: Path | None = None
+    files: tuple[Path, ...] = ()
     only: tuple[int, ...] | None = None
     extra: tuple[Path, ...] = ()
     averages_from: tuple[Path, ...] = ()
@@ -81,8 +81,8 @@ def jobs_of(
     if repeated := {name for name in names if names.count(name) > 1}:
         raise InputError(f"--data: two sets are called {min(repeated)!r}; rename one folder")
     jobs = []
-    for data in (path.resolve() for path in protocol.data):
-        for choice in _choices(data, protocol, runs / data.name if keep_folds else None):
+    for data, file in _sets(protocol):
+        for choice in _choices(data, protocol, file, runs / data.name if keep_folds else None):
             for method in protocol.methods:
                 name = f"{data.name}/{method}/{_place(choice)}"
                 jobs.append(
@@ -102,18 +102,28 @@ def jobs_of(
     return jobs
 
 
-def _choices(data: Path, protocol: Protocol, home: Path | None) -> list[SplitChoice]:
+def _sets(protocol: Protocol) -> list[tuple[Path, Path | None]]:
+    """Every set with its folds' file, if there are any."""
+    if len(protocol.files) not in (0, len(protocol.data)):
+        sets = f"{len(protocol.data)} set" + ("s" if len(protocol.data) > 1 else "")
+        raise InputError(f"--folds-file: {len(protocol.files)} for {sets}; expected one a set, in the sets' order")
+    data = [path.resolve() for path in protocol.data]
+    files: list[Path | None] = [path.resolve() for path in protocol.files]
+    return list(zip(data, files or [None] * len(data), strict=True))
+
+
+def _choices(data: Path, protocol: Protocol, file: Path | None, home: Path | None) -> list[SplitChoice]:
     """One choice a fold (or for the official split) and number of training subjects."""
     samples = read_manifest(data)
-    if protocol.file is None and all(sample.split for sample in samples):
+    if file is None and all(sample.split for sample in samples):
         return [SplitChoice(train_subjects=count) for count in protocol.train_subjects]
-    folds = _folds(samples, protocol)
+    known = {sample.subject for sample in samples}
+    folds = folds_of(samples, protocol.rule, protocol.folds) if file is None else read_folds(file, known)
     if home is not None:
-        _keep_folds(home / "folds.json", folds, protocol, samples[0].dataset)
+        _keep_folds(home / "folds.json", folds, protocol.rule if file is None else "file", samples[0].dataset)
     numbers = range(len(folds)) if protocol.only is None else protocol.only
     if unknown := [number for number in numbers if number not in range(len(folds))]:
         raise InputError(f"{data}: fold {unknown[0]} of {len(folds)}; expected 0 to {len(folds) - 1}")
-    file = None if protocol.file is None else protocol.file.resolve()
     return [
         SplitChoice(number, protocol.rule, protocol.folds, file, count)
         for number in numbers
@@ -126,27 +136,25 @@ def _place(choice: SplitChoice) -> str:
     return fold if choice.train_subjects is None else f"subjects-{choice.train_subjects}/{fold}"
 
 
-def _folds(samples: list[Sample], protocol: Protocol) -> list[Fold]:
-    if protocol.file is not None:
-        return read_folds(protocol.file, {sample.subject for sample in samples})
-    return folds_of(samples, protocol.rule, protocol.folds)
-
-
-def _keep_folds(path: Path, folds: list[Fold], protocol: Protocol, dataset: str) -> None:
+def _keep_folds(path: Path, folds: list[Fold], rule: str, dataset: str) -> None:
     """Write the folds, or compare with those of an earlier launch."""
     if path.exists():
         if read_folds(path) != folds:
             raise InputError(f"{path}: holds other folds than those asked for; choose a new folder for the runs")
         return
-    write_folds(path, folds, "file" if protocol.file else protocol.rule, dataset)
+    write_folds(path, folds, rule, dataset)
 
 
 def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
     sets = [path.resolve().name for path in protocol.data]
     before = read_plan(runs)
     tested = before is not None and before.measure == "test"  # once seen, it is a test
-    number = protocol.folds if protocol.file is None else len(read_folds(protocol.file))
+    number = max([len(read_folds(file)) for file in protocol.files], default=protocol.folds)
     said = [Path(command[0]).name, *command[1:]] if command else []
-    plan = {"command": said, "sets": sets, "methods": list(protocol.methods), "folds": number}
+    if before is not None:  # another launch adds to the folder, and takes nothing out of it
+        sets = list(dict.fromkeys([*before.sets, *sets]))
+        number = max(before.folds, number)
+    methods = list(dict.fromkeys([*(() if before is None else before.methods), *protocol.methods]))
+    plan = {"command": said, "sets": sets, "methods": methods, "folds": number}
     measure = "test" if tested else protocol.measure
     write_json(runs / PLAN, plan | {"measure": measure})

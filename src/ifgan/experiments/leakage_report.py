@@ -10,7 +10,7 @@ import numpy as np
 
 from ifgan.experiments.comparison import share_interval
 from ifgan.experiments.reidentification import PROBES
-from ifgan.experiments.tables import Table
+from ifgan.experiments.table import Table
 from ifgan.files import write_json, write_text
 
 Groups = Literal["expression", "picture"]

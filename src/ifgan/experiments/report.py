@@ -16,7 +16,6 @@ from ifgan.config import Config, to_dict
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import accuracy_interval
 from ifgan.experiments.outcome import read_outcome, results
-from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.report_figures import Picture, pictures_of
 from ifgan.experiments.run_records import (
     Plan,
@@ -28,8 +27,9 @@ from ifgan.experiments.run_records import (
     read_plan,
     read_runs,
 )
+from ifgan.experiments.table import Table
 from ifgan.experiments.tables import (
-    Table,
+    accuracy_table,
     comparison_table,
     comparisons,
     fold_table,
@@ -123,14 +123,15 @@ def _more(records: list[RunRecord]) -> dict[str, Any]:
     """
     outcomes = outcomes_of(records)
     interval = list(accuracy_interval(outcomes)) if outcomes else None
-    return {"interval": interval, "paper": published_accuracy(records[0].dataset, records[0].method)}
+    return {"interval": interval, "paper": records[0].published}
 
 
 def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list[Table]:
     found = comparisons(records)
-    tables = [method_table(records, plan, split)]
+    overview = accuracy_table(records, plan, split)
+    tables = [method_table(records, plan, split), *([overview] if overview else [])]
     tables += [comparison_table(found)] if found else []
-    tables += [fold_table(of_own_people(records), split)] if len({record.fold for record in records}) > 1 else []
+    tables += [fold_table(of_own_people(records), plan, split)] if len({record.fold for record in records}) > 1 else []
     return [*tables, run_table(of_own_people(records))]
 
 

@@ -8,6 +8,7 @@ from ifgan.config import Config, read_config
 from ifgan.data.sample import SPLITS, HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
+from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.variants import variant_of, variant_rank, without_variant
 from ifgan.files import read_json
 from ifgan.training.run_folder import RunFolder
@@ -45,6 +46,17 @@ class RunRecord:
     def fold(self) -> int:
         """The fold's number; 0 for an official split."""
         return self.split["choice"]["fold"] or 0
+
+    @property
+    def official(self) -> bool:
+        """Whether the run followed the set's own split instead of a fold."""
+        return self.split["choice"]["fold"] is None
+
+    @property
+    def published(self) -> float | None:
+        """What the paper reports of the method on the set and expressions, or None."""
+        labels = () if self.outcome is None else self.outcome.labels
+        return published_accuracy(self.dataset, self.method, labels)
 
     @property
     def train_subjects(self) -> int:

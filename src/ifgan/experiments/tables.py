@@ -1,10 +1,9 @@
 """Tables 1 and 2 of the paper's kind, from run records only: what wasn't run is a dash. Paper §4.4.
 
-One table is made once and written as text, Markdown or LaTeX; JSON carries the numbers themselves.
+JSON carries the numbers themselves (`ifgan.experiments.report.write_results`).
 """
 
 import math
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -13,11 +12,10 @@ from ifgan import metrics
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
-from ifgan.experiments.published import published_accuracy
-from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set
+from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, of_own_people
+from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.variants import variant_of
 
-DASH = "—"
 _WHOSE: dict[HeldOut, str] = {
     "test": "pictures of people never seen",
     "validation": "validation pictures, on which epochs were chosen, so that all are flattered",
@@ -36,47 +34,14 @@ _MEASURES = (
 )
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as text, the header apart."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-    def text(self) -> str:
-        """Aligned columns."""
-        lines = [self.header, *self.rows]
-        widths = [max(len(line[k]) for line in lines) for k in range(len(self.header))]
-        drawn = ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join(line.rstrip() for line in [self.title, *drawn, self.note] if line) + "\n"
-
-    def markdown(self) -> str:
-        """A pipe table."""
-        lines = [self.header, ("---",) * len(self.header), *self.rows]
-        drawn = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        return f"**{self.title}**\n\n{drawn}\n" + (f"\n{self.note}\n" if self.note else "")
-
-    def latex(self) -> str:
-        """A booktabs tabular."""
-        rows = [" & ".join(map(_latex, line)) + r" \\" for line in self.rows]
-        head = " & ".join(map(_latex, self.header)) + r" \\"
-        body = "\n".join([rf"\begin{{tabular}}{{{'l' * len(self.header)}}}", r"\toprule", head, r"\midrule", *rows])
-        return f"% {self.title}\n{body}\n\\bottomrule\n\\end{{tabular}}\n" + (f"% {self.note}\n" if self.note else "")
-
-
 def method_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table:
     """A row a set and method: mean and standard deviation over folds, pooled measures, what it cost, and the paper's
     figure where it has one. What the plan names and nobody ran is a row of dashes.
     """
-    folds = 0 if plan is None else plan.folds
     rows = []
     for data, on_set in by_set(records).items():
-        groups = by_method(on_set)
-        ran = {variant_of(record.config) for record in on_set}
-        planned = plan.methods if plan is not None and data in plan.sets else ()
-        missing = [name for name in planned if name not in ran]
+        groups, folds = by_method(on_set), len(_planned_folds(on_set, plan))
+        missing = _never_run(on_set, plan) if plan is not None and data in plan.sets else []
         rows += [(data, name, *_measures(group, folds), _paper(group[0])) for name, group in groups.items()]
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
@@ -93,24 +58,33 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
     return Table("Methods", ("data", "method", *_MEASURES, "paper"), tuple(rows), note)
 
 
+def _planned_folds(on_set: list[RunRecord], plan: Plan | None) -> range:
+    """The folds that the plan has of the records' set: across data sets none are planned, an official split is one."""
+    if plan is None or on_set[0].other_set or on_set[0].data not in plan.sets:
+        return range(0)
+    return range(1 if on_set[0].official else plan.folds)
+
+
+def _never_run(records: list[RunRecord], plan: Plan | None) -> list[str]:
+    ran = {variant_of(record.config) for record in records}
+    return [] if plan is None else [name for name in plan.methods if name not in ran]
+
+
 def _untouched(records: list[RunRecord], plan: Plan | None) -> list[str]:
     return [] if plan is None else [name for name in plan.sets if name not in by_set(records)]
 
 
 def _paper(record: RunRecord) -> str:
-    value = published_accuracy(record.dataset, record.method)
+    value = record.published
     return DASH if value is None else f"{value:.4f}"
 
 
 def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
-    outcomes, official = outcomes_of(group), group[0].split["choice"]["fold"] is None
-    of = len(group) if group[0].other_set or official else max(len(group), folds)
+    outcomes, of = outcomes_of(group), max(len(group), folds)
     trained = " ".join(sorted({str(record.config.epochs) for record in group}))
     minutes = f"{np.mean([record.minutes for record in group]):.1f}"
     if not outcomes:
         return (f"0 of {of}", *(DASH,) * 7, trained, minutes)
-    accuracies = [metrics.accuracy(outcome.evaluation.confusion) for outcome in outcomes]
-    spread = f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else ""
     low, high = accuracy_interval(outcomes)
     l1 = [outcome.evaluation.l1 for outcome in outcomes if outcome.evaluation.l1 is not None]
     probabilities, true = pooled_predictions(outcomes)
@@ -118,7 +92,7 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     return (
         f"{len(outcomes)} of {of}" if len(outcomes) < of else str(of),
         str(len(set(chain.from_iterable(outcome.images for outcome in outcomes))) if group[0].other_set else len(true)),
-        f"{np.mean(accuracies):.3f}{spread}",
+        _mean(group),
         f"{metrics.accuracy(confusion):.3f}",
         f"{low:.3f} to {high:.3f}" if math.isfinite(low) else DASH,
         f"{metrics.macro_f1(confusion):.3f}",
@@ -157,10 +131,39 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     return Table("Differences", header, rows, note + ".")
 
 
-def fold_table(records: list[RunRecord], split: HeldOut = "test") -> Table:
+def accuracy_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table | None:
+    """The shape of the paper's tables: a row a method, a column a set, the paper's figure beside it where it has one.
+    None where there is one set only.
+    """
+    own = of_own_people(records)
+    sets = by_set(own)
+    names = [*sets, *_untouched(own, plan)]
+    methods = list(dict.fromkeys([*by_method(own), *_never_run(own, plan)]))
+    if len(names) < 2:
+        return None
+    columns: dict[str, list[str]] = {}
+    for name in names:
+        groups = by_method(sets.get(name, []))
+        columns[name] = [_mean(groups[method]) if method in groups else DASH for method in methods]
+        if any(record.published is not None for record in sets.get(name, [])):
+            columns[f"{name}, paper"] = [_paper(groups[method][0]) if method in groups else DASH for method in methods]
+    rows = tuple(zip(methods, *columns.values(), strict=True))
+    note = f"mean over folds ± standard deviation, of {_WHOSE[split]}."
+    return Table("Accuracy", ("method", *columns), rows, note)
+
+
+def _mean(group: list[RunRecord]) -> str:
+    accuracies = [metrics.accuracy(outcome.evaluation.confusion) for outcome in outcomes_of(group)]
+    if not accuracies:
+        return DASH
+    return f"{np.mean(accuracies):.3f}" + (f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else "")
+
+
+def fold_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table:
     """Accuracy: a row a set and fold, a column a method; a dash where a method wasn't run or evaluated."""
     methods = list(by_method(records))
-    places = sorted({(record.data, record.fold) for record in records})
+    planned = {(data, k) for data, on_set in by_set(records).items() for k in _planned_folds(on_set, plan)}
+    places = sorted(planned | {(record.data, record.fold) for record in records})
     found = {(record.data, record.fold, record.method): record for record in records}
     rows = [
         (data, str(fold), *(_accuracy(found.get((data, fold, method))) for method in methods)) for data, fold in places
@@ -197,16 +200,3 @@ def outcomes_of(records: list[RunRecord]) -> list[RunOutcome]:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _latex(cell: str) -> str:
-    for plain, written in (
-        ("\\", r"\textbackslash "),
-        ("%", r"\%"),
-        ("&", r"\&"),
-        ("_", r"\_"),
-        ("±", r"$\pm$"),
-        ("→", r"$\to$"),
-    ):
-        cell = cell.replace(plain, written)
-    return cell.replace(DASH, "---").replace("< ", "$<$ ")
