@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from ifgan.errors import InputError
 from ifgan.models.packaged_weights import packaged_state
 
+_OURS = "classifier.backbone."  # what E's backbone is called in a checkpoint of ifgan
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     """``timm.create_model`` with the weights that ``pretrained`` names: "imagenet" for timm's from the hub or its
-    cache, "packaged" for those inside a package (packaged_weights.py), "none", or a .safetensors/.pth file.
+    cache, "packaged" for those inside a package (packaged_weights.py), "none", or a .safetensors/.pth file, also a
+    baseline's checkpoint: of its E the backbone.
 
     Raises InputError when there is no such backbone or its weights can't be had.
     """
@@ -46,7 +48,9 @@ def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 def _read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
-        return load_file(path)
+        state = load_file(path)
+        ours = {name.removeprefix(_OURS): tensor.float() for name, tensor in state.items() if name.startswith(_OURS)}
+        return ours or state
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
