@@ -248,6 +248,28 @@ def test_ray_gives_the_numbers_of_local(finished: Path, cluster: Path):
     assert one == other
 
 
+def test_ray_address_names_a_cluster_that_runs_already(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folds are done there, and it outlives them."""
+    ray = pytest.importorskip("ray", reason="extra ray")
+    from ray.cluster_utils import Cluster
+
+    theirs = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        monkeypatch.setenv("RAY_ADDRESS", theirs.address)
+        ends = crossval(
+            protocol(colours, methods=("baseline",), only=(0, 1)), config(), tmp_path, [], Resources("ray", threads=1)
+        )
+        assert next(ends).error is None
+        assert ray.get_runtime_context().gcs_address == theirs.address
+        assert [end.error for end in ends] == [None]
+        assert not ray.is_initialized()
+        ray.init()
+        assert ray.cluster_resources()["CPU"] == 1
+    finally:
+        ray.shutdown()
+        theirs.shutdown()
+
+
 def test_a_killed_ray_worker_goes_on_where_it_was(colours: Path, tmp_path: Path):
     pytest.importorskip("ray", reason="extra ray")
     one_fold, longer = protocol(colours, methods=("ifgan",), only=(1,)), config(epochs=8)
