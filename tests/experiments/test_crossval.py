@@ -17,7 +17,7 @@ from ifgan.data.folds import Fold, read_folds, write_folds
 from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
-from ifgan.experiments.jobs import JobEnd
+from ifgan.experiments.jobs import JobEnd, told_by_ray
 from ifgan.experiments.plots import few_subjects_figure
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import read_plan, read_runs
@@ -283,6 +283,13 @@ def test_a_killed_ray_worker_goes_on_where_it_was(colours: Path, tmp_path: Path)
     ours, unbroken = (tmp_path / engine for engine in ("ray", "local"))
     assert json.loads((ours / "results.json").read_text()) == json.loads((unbroken / "results.json").read_text())
     assert without_time(ours / fold / "metrics.jsonl") == without_time(unbroken / fold / "metrics.jsonl")
+
+
+def test_an_error_of_ray_s_is_its_last_sentence():
+    exceptions = pytest.importorskip("ray", reason="extra ray").exceptions
+    inside = exceptions.RayTaskError("do_job", "Traceback:\n  File ...\nOSError: no disk", OSError("no disk"))
+    assert told_by_ray(inside) == "OSError: no disk"
+    assert told_by_ray(exceptions.OutOfMemoryError("Task was killed.\nMemory on the node: ...")) == "Task was killed."
 
 
 def kill_a_ray_worker(metrics: Path) -> int:

@@ -133,9 +133,17 @@ def do_on_ray(jobs: list[Job], *, cpus: float, gpus: float) -> Iterator[JobEnd]:
             try:
                 yield ray.get(done)
             except ray.exceptions.RayError as error:
-                yield JobEnd(job.name, False, str(error).splitlines()[0], 0.0)
+                yield JobEnd(job.name, False, told_by_ray(error), 0.0)
     finally:
         ray.shutdown()
+
+
+def told_by_ray(error: Exception) -> str:
+    """The sentence of an error of Ray's: of one inside a task it is the last line, below the process and traceback."""
+    from ray.exceptions import RayTaskError
+
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1 if isinstance(error, RayTaskError) else 0]
 
 
 def _say(line: str) -> None:
