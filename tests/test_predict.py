@@ -17,24 +17,10 @@ from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.errors import InputError, PictureError
 from ifgan.metrics import tempered
-from ifgan.models.checkpoint import save_trained
 from ifgan.predict import Prediction
 from tiny_model import LABELS, tiny_trained
 
 FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder as training leaves it."""
-    folder = tmp_path_factory.mktemp("run")
-    save_trained(folder / "checkpoint" / "best.safetensors", tiny_trained())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def recognizer(model: Path) -> Recognizer:
-    return Recognizer.from_pretrained(model)
 
 
 @pytest.fixture(scope="module")

@@ -24,19 +24,6 @@ FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder as training leaves it."""
-    folder = tmp_path_factory.mktemp("run")
-    save_trained(folder / "checkpoint" / "best.safetensors", tiny_trained())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def recognizer(model: Path) -> Recognizer:
-    return Recognizer.from_pretrained(model)
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten pictures in two folders: every third broken, one without a face, one with three."""
     root = tmp_path_factory.mktemp("pictures")
