@@ -33,7 +33,7 @@ FROZEN = {
     "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --measure "
     "--engine --cpus-per-fold --gpus-per-fold --threads --dry-run --preset --config",
     "evaluate": "run --data --split --json",
-    "report": "runs --out --split",
+    "report": "runs --out --split --notes",
     "export": "model --out --format --full",
     "predict": "pictures --model --json --faces --aligned --one --workers",
 }

@@ -45,11 +45,20 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """The JSON value in ``path``. Raises InputError when it is missing or broken."""
+def read_text(path: Path) -> str:
+    """The UTF-8 text in ``path``. Raises InputError when it is missing or no text."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (OSError, ValueError) as error:
+        raise InputError(f"{path}: can't be read as text ({error})") from error
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in ``path``. Raises InputError when it is missing or broken."""
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except ValueError as error:
         raise InputError(f"{path}: can't be read as JSON ({error})") from error

@@ -63,6 +63,18 @@ def test_what_can_not_be_compared_is_not(ours: RunOutcome, theirs: RunOutcome):
     assert compare([ours], [theirs]) is None
 
 
+def test_a_verdict_is_that_of_difference_and_p():
+    hits = [[[True] * 3] * 9, [[False] * 3] * 9, [[True] * 3] * 5 + [[False] * 3] * 4]
+    sure, none, half = (outcome(name, given) for name, given in zip(("a", "b", "c"), hits, strict=True))
+    words = [compare([one], [other]) for one, other in ((sure, none), (none, sure), (sure, sure), (half, none))]
+    assert [found and found.verdict for found in words] == [
+        "a is above b",
+        "b is below a",
+        "a and a are not told apart",
+        "c and b are not told apart",  # five of nine people: p is 0.06
+    ]
+
+
 def test_the_interval_of_sure_things_has_no_width():
     assert accuracy_interval([outcome("a", [[True], [True], [True]])]) == (1, 1)
 

@@ -51,6 +51,17 @@ def test_the_page_needs_no_other_file_and_no_network(report: Path):
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_the_page_says_why(runs: Path, tmp_path: Path):
+    (tmp_path / "notes.txt").write_text("Few people <5>.\n\nTried: more of them.\n")
+    page = write_report(runs, tmp_path / "out", notes=tmp_path / "notes.txt").page.read_text()
+    assert "<p>Few people &lt;5&gt;.</p>\n<p>Tried: more of them.\n</p>" in page
+    with pytest.raises(InputError, match=r"absent.*no such file"):
+        write_report(runs, tmp_path / "out", notes=tmp_path / "absent.txt")
+    (tmp_path / "notes.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="can't be read as text"):
+        write_report(runs, tmp_path / "out", notes=tmp_path / "notes.txt")
+
+
 def test_a_run_without_evaluation_is_a_dash(report: Path):
     rows = {
         line.split("|")[2].strip(): line for line in (report / "methods.md").read_text().splitlines() if "|" in line
@@ -144,6 +155,7 @@ def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: 
     assert [row[:3] for row in cells(out / "differences.txt")].count(["colours → other", "ifgan", "baseline"]) == 1
     assert len((out / "runs.txt").read_text().splitlines()) == 2 + 3
     assert (out / "confusion_matrices_on_colours-to-other.png").exists()
+    assert re.findall(r"<p>On (.*?), ", (out / "report.html").read_text()) == ["colours → other"]  # how it went
 
 
 def test_across_data_sets_every_fold_counts_and_nothing_joins_the_set_s_own_folds(prepared: Path, tmp_path: Path):

@@ -36,17 +36,20 @@ def evaluate(
     return 0
 
 
-def report(runs: Path, *, out: Path, split: Literal["validation", "test"] | None = None) -> int:
+def report(
+    runs: Path, *, out: Path, split: Literal["validation", "test"] | None = None, notes: Path | None = None
+) -> int:
     """Tables (text, Markdown, LaTeX, JSON), figures and one self-contained page about run folders.
 
     Args:
         runs: folder of run folders, or one of them
         out: folder for report.html and the rest
         split: which part's outcomes; unset: those that the cross-validation measured, or the test's
+        notes: text file whose paragraphs are put on the page, such as why a result is as it is
     """
     from ifgan.experiments.report import write_report
 
-    written = write_report(runs, out, split=split)
+    written = write_report(runs, out, split=split, notes=notes)
     print(written.text())
     print(f"{written.page}: open it in a browser")
     return 0

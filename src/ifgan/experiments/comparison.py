@@ -15,6 +15,7 @@ from ifgan.experiments.outcome import RunOutcome
 from ifgan.seeds import numpy_rng
 
 _DRAWS = 9999
+SIGNIFICANT = 0.05  # below this p, a difference is one
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+    @property
+    def verdict(self) -> str:
+        """In words, at the usual level: "ifgan is above baseline", "... is below ...", "... are not told apart"."""
+        if self.p_value >= SIGNIFICANT or not self.difference:
+            return f"{self.method} and {self.against} are not told apart"
+        return f"{self.method} is {'above' if self.difference > 0 else 'below'} {self.against}"
 
 
 def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison | None:

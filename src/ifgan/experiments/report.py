@@ -16,7 +16,7 @@ from ifgan.config import Config, to_dict
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import accuracy_interval
 from ifgan.experiments.outcome import read_outcome, results
-from ifgan.experiments.report_figures import Picture, pictures_of
+from ifgan.experiments.report_figures import pictures_of
 from ifgan.experiments.run_records import (
     Plan,
     RunRecord,
@@ -36,8 +36,9 @@ from ifgan.experiments.tables import (
     method_table,
     outcomes_of,
     run_table,
+    verdicts,
 )
-from ifgan.files import write_bytes, write_json, write_text
+from ifgan.files import read_text, write_bytes, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,18 @@ class Report:
 
 
 def write_report(
-    runs: Path, out: Path, *, title: str = "Identity-free expression recognition", split: HeldOut | None = None
+    runs: Path,
+    out: Path,
+    *,
+    title: str = "Identity-free expression recognition",
+    split: HeldOut | None = None,
+    notes: Path | None = None,
 ) -> Report:
     """Report on every run below ``runs``, on ``split`` (unset: what its cross-validation measured, else the test
-    pictures). Raises InputError when there is none or a record is broken.
+    pictures). ``notes``: a text file whose paragraphs stand on the page, for what no record knows: why, and what was
+    tried. Raises InputError when there is no run, a record is broken or the notes can't be read.
     """
+    paragraphs = [] if notes is None else read_text(notes).split("\n\n")
     tested, plan, split = _tested(runs, split)
     tables = _tables(tested, plan, split)
     pictures = pictures_of(tested, split)
@@ -74,7 +82,8 @@ def write_report(
     for picture in pictures:
         write_bytes(out / f"{_file_name(picture.title.lower())}.png", picture.png)
     write_results(tested, out, split)
-    write_text(out / "report.html", _page(title, of_own_people(tested), tables, pictures, split))
+    content = {"title": title, "tables": tables, "pictures": pictures, "verdicts": verdicts(comparisons(tested))}
+    write_text(out / "report.html", _page(of_own_people(tested), split, content | {"notes": paragraphs}))
     return Report(out, tuple(tables))
 
 
@@ -135,12 +144,12 @@ def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list
     return [*tables, run_table(of_own_people(records))]
 
 
-def _page(title: str, records: list[RunRecord], tables: list[Table], pictures: list[Picture], split: HeldOut) -> str:
+def _page(records: list[RunRecord], split: HeldOut, content: dict[str, Any]) -> str:
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("ifgan.experiments").joinpath("templates/report.html").read_text(encoding="utf-8")
     )
     runs = [{"name": record.name, "record": _record(record)} for record in records]
-    return template.render(title=title, lead=_lead(records, split), tables=tables, pictures=pictures, runs=runs)
+    return template.render(lead=_lead(records, split), runs=runs, **content)
 
 
 def _lead(records: list[RunRecord], split: HeldOut) -> str:

@@ -159,6 +159,20 @@ def _mean(group: list[RunRecord]) -> str:
     return f"{np.mean(accuracies):.3f}" + (f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else "")
 
 
+def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
+    """A sentence a comparison, whichever way it went."""
+    return [
+        f"On {data}, {c.verdict}: {100 * c.difference:+.1f} points of accuracy ({100 * c.low:+.1f} to "
+        f"{100 * c.high:+.1f}), p {_p(c.p_value)}, {_of_whom(c)}."
+        for data, group in found.items()
+        for c in group
+    ]
+
+
+def _of_whom(comparison: Comparison) -> str:
+    return f"{comparison.subjects} people" if comparison.subjects else f"{comparison.pictures} pictures"
+
+
 def fold_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table:
     """Accuracy: a row a set and fold, a column a method; a dash where a method wasn't run or evaluated."""
     methods = list(by_method(records))
