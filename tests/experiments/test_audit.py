@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as reference
 
 from ifgan.cli import main
 from ifgan.errors import InputError
 from ifgan.experiments.audit import Audit, GroupRow, age_band, audit
 from ifgan.experiments.crossval import Protocol, crossval
+from ifgan.experiments.evaluation import evaluate_unseen
+from ifgan.experiments.group_measures import Told, difference, macro_f1
 from tiny_runs import make_prepared, tiny
 
 GENDERS = ["female", "male", "female", "male", "male", ""]
@@ -47,6 +50,11 @@ def test_groups_are_those_of_the_prediction_files(home: Path, capsys: pytest.Cap
         assert found[gender]["accuracy"] == pytest.approx(share) and found[gender]["pictures"] == pictures
     assert rows[0]["attribute"] == "everybody" and rows[0]["subjects"] == 6
     assert rows[0]["accuracy"] == pytest.approx(told["right"].mean())
+    women = told[told["gender"] == "female"]
+    score = reference.f1_score(women["expression"], women["predicted"], average="macro")
+    assert found["female"]["macro_f1"] == pytest.approx(score)
+    assert found["female"]["behind"][0] == pytest.approx(expected["mean"]["female"] - expected["mean"]["male"])
+    assert rows[0]["behind"] == [None] * 3  # nobody is not everybody
 
 
 def test_ages_are_bands_in_their_order(home: Path):
@@ -57,7 +65,19 @@ def test_ages_are_bands_in_their_order(home: Path):
 
 @pytest.mark.parametrize(
     ("age", "band"),
-    [("0", "0-3"), ("3.9", "0-3"), ("4", "4-19"), ("39", "20-39"), ("40", "40-69"), ("101", "70+"), ("20-39", "20-39")],
+    [
+        ("-1", ""),
+        ("nan", ""),
+        ("inf", ""),
+        ("999", ""),
+        ("0", "0-3"),
+        ("3.9", "0-3"),
+        ("4", "4-19"),
+        ("39", "20-39"),
+        ("40", "40-69"),
+        ("101", "70+"),
+        ("20-39", "20-39"),
+    ],
 )
 def test_age_bands(age: str, band: str):
     assert age_band(age) == band
@@ -70,6 +90,40 @@ def test_the_worst_group_is_a_large_one():
     few, low, high = row("few", 29, 0.1), row("low", 30, 0.6), row("high", 300, 0.9)
     assert Audit("ifgan", (few, low, high)).worst == {"gender": low}
     assert Audit("ifgan", (few, high)).worst == {}  # nobody to be worse than
+
+
+def test_intervals_of_measures_that_are_no_means():
+    """Sixty people of whom each is read right or wrong as a whole: the interval is that of sixty throws, not of 600."""
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(60), 10).astype(str)
+    true = np.tile(np.arange(2), 300)
+    right = np.repeat(rng.random(60) < 0.7, 10)
+    told = Told(np.where((true == right)[:, None], [0.1, 0.9], [0.9, 0.1]), true, people, people)
+    accuracy, low, high = told.accuracy()
+    assert accuracy == pytest.approx(right.mean())
+    expected = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 60)
+    assert high - low == pytest.approx(expected, rel=0.15)
+    below, above = told.interval(macro_f1)
+    assert above - below == pytest.approx(expected, rel=0.25)
+    gap, low, high = difference(told.where(people < "3"), told.where(people >= "3"))
+    assert low < gap < high and high - low > expected
+
+
+def test_the_runs_of_two_sets_on_a_third_are_two_methods(home: Path, tmp_path: Path):
+    """Each picture once in the count, however many folds read it; and no set's runs among another's."""
+    third = make_prepared(tmp_path / "raw-3", tmp_path / "third", subjects=3, first=70)
+    manifest = pd.read_csv(third / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(gender="male", subject="").to_csv(third / "manifest.csv", index=False)
+    other = make_prepared(tmp_path / "raw-2", tmp_path / "second", subjects=6, first=30)
+    for data in (home / "colours", other):
+        list(crossval(Protocol((data,), ("baseline",), folds=3, only=(0, 1)), tiny(epochs=1), tmp_path / "runs", []))
+    for run in sorted((tmp_path / "runs").rglob("fold-*")):
+        evaluate_unseen(run, third)
+    found, _ = audit(tmp_path / "runs", third)
+    assert [one.method for one in found] == ["baseline on colours → third", "baseline on second → third"]
+    assert [one.rows[0].pictures for one in found] == [9, 9]
+    with pytest.raises(InputError, match="no run was evaluated on validation of third"):
+        audit(tmp_path / "runs", third, "validation")
 
 
 def test_a_single_person_has_no_interval(home: Path):

@@ -1,10 +1,13 @@
 """Differences between methods: by hand, and what must not change them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from ifgan.errors import InputError
 from ifgan.experiments.comparison import accuracy_interval, compare
-from ifgan.experiments.outcome import RunOutcome, results
+from ifgan.experiments.outcome import RunOutcome, pooled_predictions, results
 from ifgan.training.evaluate import Evaluation
 
 
@@ -75,8 +78,37 @@ def test_a_verdict_is_that_of_difference_and_p():
     ]
 
 
-def test_the_interval_of_sure_things_has_no_width():
-    assert accuracy_interval([outcome("a", [[True], [True], [True]])]) == (1, 1)
+def test_the_interval_of_sure_things_is_that_of_as_many_people():
+    """Three of three is no proof: alpha / 2 = low ** 3."""
+    assert accuracy_interval([outcome("a", [[True], [True], [True]])]) == pytest.approx((0.025 ** (1 / 3), 1))
+    assert accuracy_interval([outcome("a", [[False], [False]])]) == pytest.approx((0, 1 - 0.025**0.5))
+
+
+def test_a_picture_of_nobody_known_is_one_picture_in_however_many_folds():
+    """Ten runs' answers on the same forty pictures tell no more than forty pictures do."""
+    hits = [[k % 3 > 0] for k in range(40)]
+    one = nobody(outcome("a", hits), "abcd")
+    ten = [replace(one, fold=fold) for fold in range(10)]
+    assert accuracy_interval(ten) == pytest.approx(accuracy_interval([one]), abs=1e-9)
+
+
+def test_pictures_in_another_order_are_not_compared():
+    hits = [[True], [False], [True]]
+    ours, theirs = nobody(outcome("a", hits), "xyz"), nobody(outcome("b", hits), "xzy")
+    assert compare([ours], [theirs]) is None
+    assert compare([ours], [replace(theirs, images=ours.images)]) is not None
+
+
+def nobody(of: RunOutcome, names: str) -> RunOutcome:
+    """The same, of pictures whose people nobody knows."""
+    images = tuple(f"{names[k % len(names)]}{k}" for k in range(len(of.subjects)))
+    return replace(of, subjects=("",) * len(of.subjects), images=images)
+
+
+def test_outcomes_of_different_labels_are_not_pooled():
+    one = outcome("a", [[True], [False]])
+    with pytest.raises(InputError, match="different labels"):
+        pooled_predictions([one, replace(one, labels=("anger", "fear"))])
 
 
 def test_the_interval_is_that_of_subjects_not_of_pictures():

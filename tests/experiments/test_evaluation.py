@@ -10,10 +10,13 @@ import pytest
 from ifgan.cli import main
 from ifgan.errors import InputError
 from ifgan.experiments.audit import audit
-from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
+from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen, open_run
 from ifgan.experiments.outcome import read_outcome
+from ifgan.metrics import fit_temperature, tempered
+from ifgan.training.evaluate import evaluate
+from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from tiny_runs import make_prepared
+from tiny_runs import make_prepared, tiny, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,29 @@ def test_a_set_called_like_a_split_overwrites_nothing(runs: Path, tmp_path: Path
     with pytest.raises(InputError, match="rename the folder"):
         evaluate_unseen(runs / "ifgan", named)
     assert (runs / "ifgan" / "predictions_test.csv").read_bytes() == before
+
+
+def test_probabilities_are_tempered_by_what_validation_said(runs: Path, prepared: Path):
+    """On the run's own test people and on another set alike."""
+    validation, test = (open_run(runs / "ifgan", prepared, split) for split in ("validation", "test"))
+    raw = evaluate(validation.trained.system, validation.pairs)
+    temperature = validation.trained.temperature
+    assert temperature == pytest.approx(fit_temperature(raw.probabilities, raw.true), rel=0.01)
+    assert abs(temperature - 1) > 0.05
+    expected = tempered(evaluate(test.trained.system, test.pairs).probabilities, temperature)
+    np.testing.assert_allclose(evaluate_run(runs / "ifgan", prepared).evaluation.probabilities, expected, atol=1e-5)
+
+
+def test_a_split_without_such_pictures_is_one_sentence(tmp_path: Path):
+    """As of FER2013, whose last part most people don't have."""
+    data = make_prepared(tmp_path / "raw", tmp_path / "two-parts", subjects=4)
+    manifest = pd.read_csv(data / "manifest.csv", dtype=str, keep_default_na=False)
+    part = manifest["subject"].map(lambda name: "validation" if name == "s3" else "train")
+    manifest.assign(split=part).to_csv(data / "manifest.csv", index=False)
+    train_tiny(tiny(method="baseline", epochs=1), load_run_data(data, SplitChoice()), tmp_path / "run")
+    with pytest.raises(InputError, match="no test pictures"):
+        evaluate_run(tmp_path / "run", data)
+    assert len(evaluate_run(tmp_path / "run", data, "validation").images) == 3
 
 
 def test_a_set_with_nothing_to_say(runs: Path, tmp_path: Path):

@@ -11,14 +11,17 @@ from scipy import ndimage
 
 from ifgan.cli import main
 from ifgan.errors import InputError
-from ifgan.experiments.anonymisers import Plain, blurred, pixelated, stored
+from ifgan.experiments.anonymisers import Plain, blurred, pixelated, stored, views_of
+from ifgan.experiments.evaluation import open_run
 from ifgan.experiments.leakage import measure_leakage, picture_groups
+from ifgan.experiments.leakage_report import Leakage
 from ifgan.experiments.reidentification import PROBES, nearest_neighbour, read_from, reidentified
 from ifgan.training.run_data import SplitChoice, load_run_data
 from tiny_runs import make_prepared, tiny, train_tiny
 
 PEOPLE = np.repeat([f"s{k}" for k in range(8)], 6)
 EXPRESSIONS = np.tile(["anger", "fear", "sadness"], 16)
+ONE_BY_ONE = [str(index) for index in range(len(PEOPLE))]
 BOTH = pytest.mark.parametrize("probe", PROBES.values(), ids=PROBES)
 
 
@@ -45,7 +48,8 @@ def test_a_pose_that_was_seen_is_no_help(probe):
     """Vectors that tell person and expression together only: whoever saw the other expressions knows nothing."""
     together = np.char.add(PEOPLE, EXPRESSIONS)
     assert reidentified(code(together), PEOPLE, EXPRESSIONS, probe).mean() < 0.4
-    assert reidentified(code(together), PEOPLE, picture_groups(together), probe).all()  # as pictures they were seen
+    as_pictures = picture_groups(together, ONE_BY_ONE)  # of which each was seen
+    assert reidentified(code(together), PEOPLE, as_pictures, probe).all()
 
 
 def test_expressions_are_read_by_probes_that_saw_other_people():
@@ -73,7 +77,28 @@ def test_what_can_not_be_asked(people: list[str], groups: list[str], words: str)
 
 
 def test_groups_of_pictures():
-    assert picture_groups(np.array(["a", "b", "a", "a", "b"])).tolist() == ["odd", "odd", "even", "odd", "even"]
+    """In turn, for each person; what was taken together stays together."""
+    people = np.array(["a", "b", "a", "a", "b", "a"])
+    assert picture_groups(people, list("123456")).tolist() == ["odd", "odd", "even", "odd", "even", "even"]
+    assert picture_groups(people, list("112234")).tolist() == ["odd", "odd", "even", "even", "even", "odd"]
+
+
+def test_shares_are_means_over_people():
+    """Somebody on ninety pictures counts like anybody else, and so chance is one of as many as there are."""
+    subjects = np.array(["often"] * 90 + ["a"] * 5 + ["b"] * 5)
+    right = np.array([True] * 90 + [True] * 5 + [False] * 5)
+    found = Leakage((), subjects, "picture", {"people with a single picture": 3}, {})
+    assert found.share(right)["share"] == pytest.approx(2 / 3) and found.chance == pytest.approx(1 / 3)
+    assert found.share(subjects == "often")["share"] == pytest.approx(found.chance)  # always the most frequent one
+    assert "Left out: 3 people with a single picture." in found.table().note
+    nobody = found.share(np.zeros(100, bool))
+    assert (nobody["share"], nobody["low"]) == (0, 0) and nobody["high"] > 0.5  # three people are no proof
+
+
+def test_one_expression_leaves_a_probe_one_answer():
+    assert read_from(code(PEOPLE), np.full(len(PEOPLE), "anger"), PEOPLE).all()
+    each = np.where(PEOPLE < "s4", "anger", "fear")
+    assert read_from(code(PEOPLE), each, np.where(PEOPLE < "s4", "x", "y")).mean() == 0  # never seen the other's
 
 
 def test_blur_is_a_gaussian():
@@ -98,6 +123,21 @@ def test_pictures_are_judged_as_files_hold_them():
 def test_anonymisers_that_are_none(changes: dict, words: str):
     with pytest.raises(InputError, match=words):
         Plain(**changes)
+
+
+def test_every_view_is_what_it_is_called(home: Path):
+    opened = open_run(home / "ifgan", home / "colours")
+    system = opened.trained.system
+    assert system.generator is not None and system.mixture is not None
+    views = views_of(opened.pairs, system.generator, system.mixture, Plain(1 / 8, 4))
+    images = torch.stack([opened.pairs[0, index].image for index in range(len(opened.pairs))])
+    with torch.inference_mode():
+        faces = system.generator(images)
+        expected = {"input": images, "generated": faces, "mixture": system.mixture(faces)}
+    expected |= {"blurred": blurred(images, 1 / 8), "pixelated": pixelated(images, 4)}
+    for name, pictures in expected.items():
+        torch.testing.assert_close(views[name], pictures, atol=1.01 / 255, rtol=0)
+    assert len({tuple(pictures[0].flatten()[:500].tolist()) for pictures in views.values()}) == 6
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +167,8 @@ def test_the_command(home: Path, capsys: pytest.CaptureFixture[str]):
         for probe, answer in row["reidentified"].items():
             share = np.mean([int(picture[f"{view}, {vectors}: {probe}"]) for picture in pictures])
             assert share == pytest.approx(answer["share"]) and answer["low"] <= share <= answer["high"]
+    faces = views["input", "pixels"]["reidentified"]["nearest neighbour"]
+    assert faces["share"] > 0.5  # each of these people is a noise of their own
     for vectors in ("pixels", "ImageNet features", "baseline's features"):
         row = views["average face", vectors]
         assert all(answer["share"] == 0.25 for answer in row["reidentified"].values())  # it shows nobody
@@ -137,7 +179,7 @@ def test_people_of_another_set(home: Path, tmp_path: Path):
     others = make_prepared(tmp_path / "raw", tmp_path / "others", subjects=3, first=50)
     found = measure_leakage(home / "ifgan", others, people="all", groups="picture")
     assert set(found.subjects) == {"s50", "s51", "s52"}
-    assert found.left_out == 0 and list(found.classifiers) == ["this run"]
+    assert found.left_out == {} and list(found.classifiers) == ["this run"]
 
 
 @pytest.mark.parametrize(

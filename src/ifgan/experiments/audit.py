@@ -13,11 +13,12 @@ import numpy as np
 from ifgan import metrics
 from ifgan.data.sample import Sample, read_manifest
 from ifgan.errors import InputError
-from ifgan.experiments.comparison import share_interval
+from ifgan.experiments.comparison import units
+from ifgan.experiments.group_measures import Told, difference, macro_f1
 from ifgan.experiments.outcome import RunOutcome, pooled_predictions
 from ifgan.experiments.picture_files import write_figure
 from ifgan.experiments.plots import reliability_figure
-from ifgan.experiments.run_records import by_method, read_runs
+from ifgan.experiments.run_records import by_method, by_set, on_other_sets, read_runs
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
 
@@ -28,8 +29,9 @@ LEAST_PICTURES = 30  # of a group that may be called the worst: below, it is cha
 
 @dataclass(frozen=True)
 class GroupRow:
-    """One group: ``attribute`` gender, age or ethnicity, or everybody; ``low`` and ``high``: the 95 % bootstrap
-    interval of its accuracy over people (over pictures where nobody is known), nan for a single one.
+    """One group: ``attribute`` gender, age or ethnicity, or everybody. Intervals, (low, high), are 95 % bootstrap ones
+    over people (over pictures where nobody is known), nan for a single one; ``behind``: its accuracy less that of all
+    others whose attribute is known, with the interval, nan where there are none.
     """
 
     attribute: str
@@ -41,6 +43,9 @@ class GroupRow:
     high: float
     macro_f1: float
     calibration_error: float
+    f1_interval: tuple[float, float] = (np.nan, np.nan)
+    calibration_interval: tuple[float, float] = (np.nan, np.nan)
+    behind: tuple[float, float, float] = (np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,7 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; null for what can't be told."""
-        rows = [
-            {
-                name: None if isinstance(value, float) and np.isnan(value) else value
-                for name, value in asdict(row).items()
-            }
-            for row in self.rows
-        ]
+        rows = [{name: _told(value) for name, value in asdict(row).items()} for row in self.rows]
         return {"groups": rows, "worst": {attribute: row.group for attribute, row in self.worst.items()}}
 
 
@@ -82,11 +81,14 @@ def audit(runs: Path, data: Path, split: str = "test") -> tuple[list[Audit], dic
     samples = {sample.image: sample for sample in read_manifest(data)}
     if not any(getattr(sample, name) for sample in samples.values() for name in ATTRIBUTES):
         raise InputError(f"{data}: its manifest knows nobody's {', '.join(ATTRIBUTES)}; there are no groups to compare")
-    name = data.resolve().name
-    records = [record for record in read_runs(runs, split) if record.data == name] or read_runs(runs, name)
+    name, records = data.resolve().name, read_runs(runs, split)
+    own = {name: [record for record in records if record.data == name]}
+    elsewhere = {} if own[name] or split != "test" else by_set(on_other_sets(records))
+    of_set = {trained: group for trained, group in (own | elsewhere).items() if (group and group[0].tested_on == name)}
     groups = {
-        method: outcomes
-        for method, group in by_method(records).items()
+        method if len(of_set) == 1 else f"{method} on {trained}": outcomes
+        for trained, group_of_set in of_set.items()
+        for method, group in by_method(group_of_set).items()
         if (outcomes := [record.outcome for record in group if record.outcome is not None])
     }
     if not groups:
@@ -106,32 +108,48 @@ def write_audit(audits: list[Audit], groups: dict[str, list[RunOutcome]], out: P
 
 def audit_table(audits: list[Audit]) -> Table:
     """A row a method and group; the worst group of each attribute is marked."""
-    header = ("method", "of", "group", "subjects", "pictures", "accuracy", "95 % interval", "macro F1",
-              "calibration error", "worst")  # fmt: skip
+    header = ("method", "of", "group", "subjects", "pictures", "accuracy", "interval", "macro F1", "its interval",
+              "calibration error", "its interval", "worst")  # fmt: skip
     rows = []
     for found in audits:
         worst = found.worst
         for row in found.rows:
-            interval = DASH if np.isnan(row.low) else f"{row.low:.3f} to {row.high:.3f}"
-            mark = "worst" if worst.get(row.attribute) is row else ""
+            behind, low, high = row.behind
+            mark = f"{behind:+.3f} ({low:+.3f} to {high:+.3f})" if worst.get(row.attribute) is row else ""
             rows.append((
                 found.method, row.attribute, row.group, str(row.subjects or DASH), str(row.pictures),
-                f"{row.accuracy:.3f}", interval, f"{row.macro_f1:.3f}", f"{row.calibration_error:.3f}", mark,
+                f"{row.accuracy:.3f}", _span(row.low, row.high), f"{row.macro_f1:.3f}", _span(*row.f1_interval),
+                f"{row.calibration_error:.3f}", _span(*row.calibration_interval), mark,
             ))  # fmt: skip
     note = (
-        f"interval: bootstrap over subjects; worst: lowest accuracy of groups with {LEAST_PICTURES} pictures or more; "
-        "calibration error: 15 bins, larger by chance alone in a small group."
+        f"intervals: 95 %, bootstrap over subjects; worst: lowest accuracy of groups with {LEAST_PICTURES} pictures or "
+        "more, and how far it is from all others together; calibration error: 15 bins, larger by chance alone in a "
+        "small group."
     )
     return Table("Audit", header, tuple(rows), note)
 
 
 def age_band(age: str) -> str:
-    """RAF-DB's band of a number of years; what is no number, such as a band, stays as it is."""
+    """RAF-DB's band of a number of years; what is no number, such as a band, stays as it is; what is no age, such as -1
+    or nan, is unknown.
+    """
     try:
         years = float(age)
     except ValueError:
         return age
+    if not 0 <= years < AGE_BANDS[-1][1]:
+        return ""
     return next((f"{low}-{high}" if high < 200 else f"{low}+" for low, high in AGE_BANDS if years < high + 1), age)
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_told(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def _span(low: float, high: float) -> str:
+    return DASH if np.isnan(low) else f"{low:.3f} to {high:.3f}"
 
 
 def _rows(outcomes: list[RunOutcome], samples: dict[str, Sample], data: Path) -> tuple[GroupRow, ...]:
@@ -139,15 +157,35 @@ def _rows(outcomes: list[RunOutcome], samples: dict[str, Sample], data: Path) ->
     if unknown := [image for image in images if image not in samples]:
         raise InputError(f"{data}: its manifest doesn't list {unknown[0]}, which a run was tested on")
     shown = [samples[image] for image in images]
-    probabilities, true = pooled_predictions(outcomes)
-    people = np.array([sample.subject or f"picture {index}" for index, sample in enumerate(shown)])
-    known = all(sample.subject for sample in shown)
-    rows = [_row("everybody", "", np.ones(len(true), bool), probabilities, true, people, known)]
+    told = Told(
+        *pooled_predictions(outcomes),
+        np.array(images),
+        np.array([unit for outcome in outcomes for unit in units(outcome)]),
+    )
+    people = all(sample.subject for sample in shown)
+    rows = [_row("everybody", "", told, told.where(np.zeros(len(shown), bool)), people)]
     for attribute in ATTRIBUTES:
         values = np.array([_value(sample, attribute) for sample in shown])
-        names = sorted(set(values) - {""}, key=_in_order)
-        rows += [_row(attribute, name, values == name, probabilities, true, people, known) for name in names]
+        for name in sorted(set(values) - {""}, key=_in_order):
+            others = told.where((values != name) & (values != ""))
+            rows.append(_row(attribute, name, told.where(values == name), others, people))
     return tuple(rows)
+
+
+def _row(attribute: str, group: str, told: Told, others: Told, people: bool) -> GroupRow:
+    """``people``: whether the units are people."""
+    return GroupRow(
+        attribute,
+        group,
+        len(set(told.units)) if people else 0,
+        len(set(told.images)),
+        *told.accuracy(),
+        macro_f1(told.probabilities, told.true),
+        metrics.expected_calibration_error(told.probabilities, told.true),
+        told.interval(macro_f1),
+        told.interval(metrics.expected_calibration_error),
+        difference(told, others),
+    )
 
 
 def _value(sample: Sample, attribute: str) -> str:
@@ -158,30 +196,3 @@ def _value(sample: Sample, attribute: str) -> str:
 def _in_order(name: str) -> tuple[int, str]:
     digits = name.split("-", maxsplit=1)[0].rstrip("+")
     return (int(digits), "") if digits.isdigit() else (0, name)
-
-
-def _row(  # noqa: PLR0917
-    attribute: str,
-    group: str,
-    chosen: np.ndarray,
-    probabilities: np.ndarray,
-    true: np.ndarray,
-    people: np.ndarray,
-    known: bool,
-) -> GroupRow:
-    probabilities, true = probabilities[chosen], true[chosen]
-    names, place = np.unique(people[chosen], return_inverse=True)
-    right = probabilities.argmax(axis=1) == true
-    low, high = share_interval(np.bincount(place, right, len(names)), np.bincount(place, minlength=len(names)))
-    confusion = metrics.confusion_matrix(true, probabilities.argmax(axis=1), probabilities.shape[1])
-    return GroupRow(
-        attribute,
-        group,
-        len(names) if known else 0,
-        len(true),
-        metrics.accuracy(confusion),
-        low,
-        high,
-        metrics.macro_f1(confusion),
-        metrics.expected_calibration_error(probabilities, true),
-    )

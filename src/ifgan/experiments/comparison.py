@@ -51,12 +51,12 @@ def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison
     share none.
     """
     ours, theirs = ({outcome.fold: outcome for outcome in group} for group in (outcomes, against))
-    folds = [fold for fold in ours if fold in theirs and ours[fold].subjects == theirs[fold].subjects]
+    folds = [fold for fold in ours if fold in theirs and _pictures(ours[fold]) == _pictures(theirs[fold])]
     gains: dict[str, list[float]] = {}
     for fold in folds:
         gain = right(ours[fold]).astype(float) - right(theirs[fold])  # (M,) -1, 0 or 1
-        for index, (subject, value) in enumerate(zip(ours[fold].subjects, gain, strict=True)):
-            gains.setdefault(subject or f"{fold} {index}", []).append(value)
+        for unit, value in zip(units(ours[fold]), gain, strict=True):
+            gains.setdefault(unit, []).append(value)
     if len(gains) < 2:
         return None
     known = {subject for fold in folds for subject in ours[fold].subjects} - {""}
@@ -68,6 +68,18 @@ def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison
     return Comparison(*names, len(known), pictures, float(sums.sum() / pictures), low, high, _p_value(sums))
 
 
+def _pictures(outcome: RunOutcome) -> tuple[tuple[str, ...], ...]:
+    return outcome.subjects, outcome.images
+
+
+def units(outcome: RunOutcome) -> list[str]:
+    """(M,): who is on each picture; where nobody knows, the picture itself, which is the same in every fold that reads
+    it: runs of ten folds on one picture are one unit.
+    """
+    images = outcome.images or tuple(f"{outcome.fold} {index}" for index in range(len(outcome.subjects)))
+    return [subject or f"picture {image}" for subject, image in zip(outcome.subjects, images, strict=True)]
+
+
 def right(outcome: RunOutcome) -> np.ndarray:
     """(M,) whether each picture was predicted right."""
     return outcome.evaluation.probabilities.argmax(1) == outcome.evaluation.true
@@ -77,9 +89,19 @@ def accuracy_interval(outcomes: list[RunOutcome]) -> tuple[float, float]:
     """95 % bootstrap interval over subjects of the pooled accuracy; over pictures where no subjects are known."""
     hits: dict[str, list[bool]] = {}
     for outcome in outcomes:
-        for index, (subject, hit) in enumerate(zip(outcome.subjects, right(outcome), strict=True)):
-            hits.setdefault(subject or f"{outcome.fold} {index}", []).append(bool(hit))
-    return share_interval(np.array([sum(v) for v in hits.values()]), np.array([len(v) for v in hits.values()]))
+        for unit, hit in zip(units(outcome), right(outcome), strict=True):
+            hits.setdefault(unit, []).append(bool(hit))
+    return proportion_interval(np.array([sum(v) for v in hits.values()]), np.array([len(v) for v in hits.values()]))
+
+
+def proportion_interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """95 % interval of a proportion, ``sums`` of ``counts`` for each subject: bootstrap over subjects, and where all or
+    nothing is right, so that nothing is left to draw, Clopper and Pearson's for as many subjects.
+    """
+    if len(sums) > 1 and (not sums.any() or (sums == counts).all()):
+        exact = stats.binomtest(len(sums) if sums.any() else 0, len(sums)).proportion_ci(method="exact")
+        return float(exact.low), float(exact.high)
+    return share_interval(sums, counts)
 
 
 def share_interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
@@ -88,9 +110,14 @@ def share_interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     answer = stats.bootstrap(
         (sums, counts), _share, paired=True, vectorized=True, method="percentile", n_resamples=_DRAWS,
-        rng=numpy_rng("bootstrap"),
+        rng=numpy_rng("bootstrap"), batch=_batch(sums),
     )  # fmt: skip
     return float(answer.confidence_interval.low), float(answer.confidence_interval.high)
+
+
+def _batch(sums: np.ndarray) -> int:
+    """Resamples at a time, for some 100 MB of memory."""
+    return max(1, 4_000_000 // len(sums))
 
 
 def _share(sums: np.ndarray, counts: np.ndarray, axis: int) -> np.ndarray:
@@ -104,6 +131,6 @@ def _p_value(sums: np.ndarray) -> float:
     zeros = np.zeros_like(sums)
     answer = stats.permutation_test(
         (sums, zeros), lambda a, b, axis: (a - b).sum(axis=axis), permutation_type="samples", vectorized=True,
-        n_resamples=_DRAWS, rng=numpy_rng("permutation"),
+        n_resamples=_DRAWS, rng=numpy_rng("permutation"), batch=_batch(sums),
     )  # fmt: skip
     return float(answer.pvalue)

@@ -44,9 +44,10 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
     trained = load_trained(run.best)
     record, averages = read_json(run.path / "split.json"), read_averages(run.path / "average_faces")
     run_data = recorded_run_data(data, record, averages, seed=trained.config.seed)
-    return TrainedRun(
-        run, trained, record["choice"]["fold"] or 0, run_data.pairs(split, trained.config, augmented=False)
-    )
+    pairs = run_data.pairs(split, trained.config, augmented=False)
+    if not len(pairs):
+        raise InputError(f"{data}: the run's split has no {split} pictures; --split takes another part")
+    return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs)
 
 
 def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSample]]:
@@ -77,7 +78,7 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     """
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
-    _refuse_oracle(opened)
+    refuse_oracle(opened.run, opened.trained)
     evaluation = evaluate(trained.system, pairs, temperature=trained.temperature)
     outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
     _keep(run, split, outcome, pairs.samples)
@@ -95,7 +96,7 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     like `open_unseen`.
     """
     opened, strangers = open_unseen(run_path, data)
-    _refuse_oracle(opened)
+    refuse_oracle(opened.run, opened.trained)
     trained, samples = opened.trained, [*opened.pairs.samples, *strangers]
     labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
     parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature)]
@@ -113,11 +114,11 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     return outcome
 
 
-def _refuse_oracle(opened: TrainedRun) -> None:
+def refuse_oracle(run: RunFolder, trained: Trained) -> None:
     """Raise InputError for a checkpoint whose epoch was not chosen on validation."""
-    chosen = opened.trained.about.get("selection")
+    chosen = trained.about.get("selection")
     if chosen != "validation":
-        raise InputError(f"{opened.run.best}: its epoch was not chosen on validation but on {chosen!r}; not measured")
+        raise InputError(f"{run.best}: its epoch was not chosen on validation but on {chosen!r}; not measured")
 
 
 def _outcome(

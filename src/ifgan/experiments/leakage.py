@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from ifgan.data.pairs import FacePairs
+from ifgan.data.sample import Sample
 from ifgan.errors import InputError
 from ifgan.experiments.anonymisers import Plain, views_of
-from ifgan.experiments.evaluation import open_run, open_unseen
+from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
 from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
 from ifgan.files import read_json
@@ -42,24 +43,27 @@ def measure_leakage(
     """Measure it on a run's own test people, or on everybody in a set that the run has not seen (``people`` all).
 
     ``baseline``: a run whose features are one more kind of vector. ``groups``: what a probe must not have seen of a
-    person, the expression or just the picture. Raises InputError for a run without generator, a set that the run
-    trained on, a baseline of another fold, and where nobody can be re-identified: one person, one picture each.
+    person, the expression or just the picture. Raises InputError for a run without generator, one whose epoch was not
+    chosen on validation, a set that the run trained on, a baseline of another fold, and where nobody can be
+    re-identified: one person, one picture each.
     """
     trained = load_trained(RunFolder(run).best)
+    refuse_oracle(RunFolder(run), trained)
     generator, mixture = trained.system.generator, trained.system.mixture
     if generator is None or mixture is None:
         raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
     other = None if baseline is None else _baseline(Path(baseline), Path(run), trained)
-    pairs, left_out = _askable(_pairs(Path(run), Path(data), people), groups, Path(data))
+    kinds = _kinds(other)
+    found, strangers = _pairs(Path(run), Path(data), people)
+    pairs, left_out = _askable(found, groups, Path(data))
+    left_out |= {"pictures of expressions that the run doesn't know": strangers} if strangers else {}
     samples = [located.sample for located in pairs.samples]
     subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
-    group_of = expressions if groups == "expression" else picture_groups(subjects)
+    group_of = expressions if groups == "expression" else picture_groups(subjects, [_taken(s) for s in samples])
     mixture.averages.copy_(pairs.average_inputs())
     views = views_of(pairs, generator, mixture, plain or Plain())
     vectors = {
-        (view, kind): vectors_of(pictures)
-        for view, pictures in views.items()
-        for kind, vectors_of in _kinds(other).items()
+        (view, kind): vectors_of(pictures) for view, pictures in views.items() for kind, vectors_of in kinds.items()
     }
     decided, vectors["as E sees it", "E's features"] = _decided(trained, views["input"])
     classifiers = {"this run": float((decided == expressions).mean())}
@@ -76,43 +80,57 @@ def measure_leakage(
     return Leakage(rows, subjects, groups, left_out, classifiers)
 
 
-def picture_groups(subjects: np.ndarray) -> np.ndarray:
-    """(M,): each person's pictures dealt to two groups in turn."""
-    seen: dict[str, int] = {}
+def picture_groups(subjects: np.ndarray, taken: list[str]) -> np.ndarray:
+    """(M,): each person's pictures dealt to two groups in turn; what was ``taken`` together, and looks it, stays so."""
+    seen: dict[str, dict[str, int]] = {}
     groups = []
-    for subject in subjects:
-        seen[subject] = seen.get(subject, 0) + 1
-        groups.append("odd" if seen[subject] % 2 else "even")
+    for subject, together in zip(subjects, taken, strict=True):
+        of = seen.setdefault(subject, {})
+        groups.append("even" if of.setdefault(together, len(of)) % 2 else "odd")
     return np.array(groups)
+
+
+def _taken(sample: Sample) -> str:
+    """Frames of one film are nearly the same picture; BU-3DFE's levels of one expression are scans of their own."""
+    return f"{sample.sequence} {sample.intensity}" if sample.sequence else sample.image
 
 
 def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     other = load_trained(RunFolder(path).best)
+    refuse_oracle(RunFolder(path), other)
     if other.system.generator is not None or other.config.image_size != trained.config.image_size:
         raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
     theirs, ours = (read_json(folder / "split.json") for folder in (path, run))
-    if (theirs["data"], theirs["subjects"]) != (ours["data"], ours["subjects"]):
+    if any(theirs.get(name) != ours.get(name) for name in ("data", "subjects", "choice", "extra", "pictures")):
         raise InputError(f"{path}: was trained on other people than {run}; give the baseline of the same fold")
     return other
 
 
-def _pairs(run: Path, data: Path, people: People) -> FacePairs:
-    return open_run(run, data, "test").pairs if people == "test" else open_unseen(run, data)[0].pairs
+def _pairs(run: Path, data: Path, people: People) -> tuple[FacePairs, int]:
+    """The pictures, and how many of expressions that the run doesn't know are not among them."""
+    if people == "test":
+        return open_run(run, data, "test").pairs, 0
+    opened, strangers = open_unseen(run, data)
+    return opened.pairs, len(strangers)
 
 
-def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, int]:
-    """Without people who would be missing from the probe's training part; how many that are."""
+def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, dict[str, int]]:
+    """Without people who would be missing from the probe's training part; who is left out, and how many that are."""
     of: dict[str, set[str]] = {}
     for located in pairs.samples:
         sample = located.sample
-        of.setdefault(sample.subject, set()).add(sample.expression if groups == "expression" else sample.image)
+        of.setdefault(sample.subject, set()).add(sample.expression if groups == "expression" else _taken(sample))
     kept = {subject for subject, found in of.items() if subject and len(found) > 1}
     if len(kept) < 2:
         wanted = "pictures of two expressions" if groups == "expression" else "two pictures"
         raise InputError(f"{data}: re-identification needs at least two subjects with {wanted} each; found {len(kept)}")
     samples = [located for located in pairs.samples if located.sample.subject in kept]
     chosen = FacePairs(samples, pairs.labels, pairs.averages, pairs.size_px, seed=pairs.seed)
-    return chosen, len(set(of) - kept - {""})
+    nameless = sum(not located.sample.subject for located in pairs.samples)
+    missing = len(set(of) - kept - {""})
+    what = "a single expression" if groups == "expression" else "a single picture or sequence"
+    left_out = {f"people with {what}": missing, "pictures of nobody known": nameless}
+    return chosen, {name: count for name, count in left_out.items() if count}
 
 
 def _kinds(baseline: Trained | None) -> dict[str, VectorsOf]:

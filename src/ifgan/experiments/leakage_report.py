@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ifgan.experiments.comparison import share_interval
+from ifgan.experiments.comparison import proportion_interval
 from ifgan.experiments.reidentification import PROBES
 from ifgan.experiments.table import Table
 from ifgan.files import write_json, write_text
@@ -30,26 +30,29 @@ class Row:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What probes found out. ``subjects``: (M,) who is on each picture; ``left_out``: people who could not be asked
-    about; ``classifiers``: share of the same pictures whose expression whole networks read right.
+    """What probes found out. ``subjects``: (M,) who is on each picture; ``left_out``: who or what could not be asked
+    about, and how many; ``classifiers``: share of the same pictures whose expression whole networks read right.
     """
 
     rows: tuple[Row, ...]
     subjects: np.ndarray
     groups: Groups
-    left_out: int
+    left_out: dict[str, int]
     classifiers: dict[str, float]
 
     @property
     def chance(self) -> float:
-        """Of guessing the person, at best: the share of the one with most pictures."""
-        _, counts = np.unique(self.subjects, return_counts=True)
-        return float(counts.max() / counts.sum())
+        """Of whoever names people without looking, in whichever way: one of as many as there are."""
+        return 1 / len(set(self.subjects))
 
-    def interval(self, right: np.ndarray) -> tuple[float, float]:
-        """95 % bootstrap interval over people of a share of pictures."""
+    def share(self, right: np.ndarray) -> dict[str, float]:
+        """Mean over people of the share of their pictures, so that nobody counts more for being on many; with its 95 %
+        bootstrap interval over people.
+        """
         people, place = np.unique(self.subjects, return_inverse=True)
-        return share_interval(np.bincount(place, right, len(people)), np.bincount(place, minlength=len(people)))
+        shares = np.bincount(place, right, len(people)) / np.bincount(place, minlength=len(people))  # (people,)
+        low, high = proportion_interval(shares, np.ones(len(people)))
+        return {"share": float(shares.mean()), "low": low, "high": high}
 
     def to_dict(self) -> dict[str, Any]:
         """Shares and intervals, as plain values."""
@@ -57,8 +60,8 @@ class Leakage:
             {
                 "view": row.view,
                 "vectors": row.vectors,
-                "reidentified": {probe: self._share(right) for probe, right in row.right.items()},
-                "expression": self._share(row.read),
+                "reidentified": {probe: self.share(right) for probe, right in row.right.items()},
+                "expression": self.share(row.read),
             }
             for row in self.rows
         ]
@@ -67,7 +70,7 @@ class Leakage:
             "pictures": len(self.subjects),
             "chance": self.chance,
             "groups": self.groups,
-            "left_out_subjects": self.left_out,
+            "left_out": self.left_out,
             "classifiers": self.classifiers,
             "rows": rows,
         }
@@ -82,19 +85,18 @@ class Leakage:
         people = len(set(self.subjects))
         read = ", ".join(f"{name} {share:.3f}" for name, share in self.classifiers.items())
         note = (
-            f"shares of {len(self.subjects)} pictures of {people} people, with bootstrap intervals over people; "
+            f"shares of {len(self.subjects)} pictures of {people} people, each person counting alike, with bootstrap "
+            f"intervals over people; "
             f"person: probes learnt the same people from another {self.groups} (chance {self.chance:.3f}); "
             f"expression: probes learnt from other people. E's own share of expressions right: {read}."
         )
+        if self.left_out:
+            note += " Left out: " + ", ".join(f"{count} {name}" for name, count in self.left_out.items()) + "."
         return Table("Identity leakage", header, rows, note)
 
     def _told(self, right: np.ndarray) -> str:
-        low, high = self.interval(right)
-        return f"{right.mean():.3f} ({low:.3f} to {high:.3f})"
-
-    def _share(self, right: np.ndarray) -> dict[str, float]:
-        low, high = self.interval(right)
-        return {"share": float(right.mean()), "low": low, "high": high}
+        found = self.share(right)
+        return f"{found['share']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 def write_leakage(leakage: Leakage, out: Path) -> None:

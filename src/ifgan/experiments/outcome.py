@@ -81,7 +81,10 @@ def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:
 
 
 def pooled_predictions(outcomes: list[RunOutcome]) -> tuple[np.ndarray, np.ndarray]:
-    """(M, N) probabilities and (M,) true labels' indices of all folds' pictures."""
+    """(M, N) probabilities and (M,) true labels' indices of all folds' pictures. Raises InputError when their labels
+    differ.
+    """
+    _same_labels(outcomes)
     evaluations = [outcome.evaluation for outcome in outcomes]
     probabilities = np.concatenate([evaluation.probabilities for evaluation in evaluations])
     return probabilities, np.concatenate([evaluation.true for evaluation in evaluations])
@@ -89,6 +92,10 @@ def pooled_predictions(outcomes: list[RunOutcome]) -> tuple[np.ndarray, np.ndarr
 
 def pooled_confusion(outcomes: list[RunOutcome]) -> np.ndarray:
     """(N, N): the folds' confusion matrices added up. Raises InputError when their labels differ."""
+    _same_labels(outcomes)
+    return np.sum([outcome.evaluation.confusion for outcome in outcomes], axis=0)
+
+
+def _same_labels(outcomes: list[RunOutcome]) -> None:
     if len({outcome.labels for outcome in outcomes}) > 1:
         raise InputError("runs with different labels can't be pooled; report each data set by itself")
-    return np.sum([outcome.evaluation.confusion for outcome in outcomes], axis=0)

@@ -25,7 +25,7 @@ def linear_probe(train: np.ndarray, names: np.ndarray, test: np.ndarray) -> np.n
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if not np.ptp(train, axis=0).any():  # all the same: nothing to learn
+    if len(set(names)) == 1 or not np.ptp(train, axis=0).any():  # one answer, or all vectors the same: nothing to learn
         return np.full(len(test), names[0])
     components = PCA(_VARIANCE, whiten=True, svd_solver="full")
     probe = make_pipeline(StandardScaler(), components, LogisticRegression(max_iter=2000))

@@ -48,6 +48,11 @@ class RunRecord:
         return self.split["choice"]["fold"] or 0
 
     @property
+    def tested_on(self) -> str:
+        """The name of the set whose pictures the outcome is on."""
+        return self.other_set or self.split["data"]
+
+    @property
     def official(self) -> bool:
         """Whether the run followed the set's own split instead of a fold."""
         return self.split["choice"]["fold"] is None
