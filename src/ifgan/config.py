@@ -73,6 +73,8 @@ class Config:
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
     classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)
     """what E reads after training where it reads pairs: the pair, or one half alone; mean log-probability of several"""
+    mirror: bool = False
+    """after training E reads everything mirrored too; mean log-probability of both"""
     pair_stem: Literal["repeat", "first"] = "repeat"
     """how a three-channel stem becomes six: halved and repeated, or zero for the average face"""
     blank_average: float = 0.0

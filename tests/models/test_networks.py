@@ -176,6 +176,19 @@ def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
         load_trained(tmp_path / "a.safetensors")
 
 
+def test_what_is_mirrored_is_read_alike() -> None:
+    """By the baseline exactly; of a pair both halves are mirrored."""
+    x = torch.rand(2, 3, 32, 32) * 2 - 1
+    alone = build_system(tiny(method="baseline", mirror=True), 6).eval()
+    assert_close(alone(x).logits, alone(x.flip(-1)).logits)
+    system = build_system(tiny(), 6).eval()
+    plain, E = system(x), system.classifier
+    expected = (plain.logits.log_softmax(1) + E(x.flip(-1), plain.average_face.flip(-1))[0].log_softmax(1)) / 2
+    system.mirror = True
+    assert_close(system(x).logits, expected)
+    assert_close(system(x).average_face, plain.average_face)
+
+
 def test_views_of_a_pair_are_averaged() -> None:
     torch.manual_seed(0)
     x = torch.randn(3, 3, 32, 32)

@@ -26,6 +26,7 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         mixture,
         classifier_input=config.classifier_input,
         classifier_views=config.classifier_views,
+        mirror=config.mirror,
         redraw=config.redraw,
     )
 

@@ -28,8 +28,9 @@ class System(nn.Module):
     """G and E together, or E alone for the baseline (generator None).
 
     ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, which makes
-    the prediction strictly identity-free; ``classifier_views``: of a pair both halves, or one and the other blank.
-    ``redraw``: whether the face that is given out is G's drawing, which E reads, or its ``mixture``.
+    the prediction strictly identity-free; ``classifier_views``: of a pair both halves, or one and the other blank;
+    ``mirror``: it reads everything mirrored too. ``redraw``: whether the face that is given out is G's drawing, which
+    E reads, or its ``mixture``.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class System(nn.Module):
         *,
         classifier_input: ClassifierInput = "pair",
         classifier_views: tuple[str, ...] = ("pair",),
+        mirror: bool = False,
         redraw: Redraw = "free",
     ) -> None:
         super().__init__()
@@ -48,12 +50,16 @@ class System(nn.Module):
         self.mixture = mixture
         self.classifier_input = classifier_input
         self.classifier_views = classifier_views
+        self.mirror = mirror
         self.redraw = redraw
 
     def forward(self, image: Tensor) -> SystemOutput:
         """image: (B, 3, S, S) in [-1, 1]."""
         face = None if self.generator is None else self.generator(image)  # (B, 3, S, S)
         logits, features = self._read(image, face)
+        if self.mirror:
+            mirrored, _ = self._read(image.flip(-1), None if face is None else face.flip(-1))
+            logits = _mean_log_probabilities(logits, mirrored)
         if face is not None and self.mixture is not None and self.redraw == "mixture":
             face = self.mixture(face.float())
         return SystemOutput(face, logits, features)
@@ -70,7 +76,12 @@ class System(nn.Module):
         read = [self.classifier(*halves[view]) for view in self.classifier_views]
         if len(read) == 1:
             return read[0]
-        return torch.stack([logits.float().log_softmax(1) for logits, _ in read]).mean(0), read[0][1]
+        return _mean_log_probabilities(*(logits for logits, _ in read)), read[0][1]
+
+
+def _mean_log_probabilities(*readings: Tensor) -> Tensor:
+    """(B, classes) logits each -> (B, classes), their mean as log-probabilities."""
+    return torch.stack([logits.float().log_softmax(1) for logits in readings]).mean(0)
 
 
 def pictures_for_classifier(
