@@ -53,7 +53,7 @@ class Config:
     generator_dropout: float = 0.0
     """dropout in the two innermost decoder blocks (pix2pix: 0.5)"""
     redraw: Literal["free", "mixture"] = "free"
-    """the face that is given out: as G draws it, or the nearest mixture of average faces, which says far less about who it is"""
+    """the face that is given out: as G draws it, or the nearest mixture of average faces, which tells far less"""
 
     # Discriminator (§3.1, Fig. 2)
     discriminator_width: int = 64
