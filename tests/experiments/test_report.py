@@ -48,6 +48,8 @@ def test_the_page_needs_no_other_file_and_no_network(report: Path):
     parser.feed(page)
     assert len(parser.found) == 5  # confusion, reliability, curves; faces and attention of the generator evaluated
     assert all(address.startswith("data:image/png;base64,") for address in parser.found)
+    for address in parser.found:  # a picture's letters may spell anything
+        page = page.replace(address, "")
     assert "http" not in page.replace("http-equiv", "")
 
 

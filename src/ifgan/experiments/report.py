@@ -14,7 +14,7 @@ from jinja2 import Environment
 
 from ifgan.config import Config, to_dict
 from ifgan.data.sample import HeldOut
-from ifgan.experiments.comparison import accuracy_interval
+from ifgan.experiments.comparison import Comparison, accuracy_interval
 from ifgan.experiments.outcome import read_outcome, results
 from ifgan.experiments.report_figures import pictures_of
 from ifgan.experiments.run_records import (
@@ -72,7 +72,8 @@ def write_report(
     """
     paragraphs = [] if notes is None else read_text(notes).split("\n\n")
     tested, plan, split = _tested(runs, split)
-    tables = _tables(tested, plan, split)
+    found = comparisons(tested)
+    tables = _tables(tested, plan, split, found)
     pictures = pictures_of(tested, split)
     for table in tables:
         name = table.title.lower()
@@ -82,14 +83,15 @@ def write_report(
     for picture in pictures:
         write_bytes(out / f"{_file_name(picture.title.lower())}.png", picture.png)
     write_results(tested, out, split)
-    content = {"title": title, "tables": tables, "pictures": pictures, "verdicts": verdicts(comparisons(tested))}
+    content = {"title": title, "tables": tables, "pictures": pictures, "verdicts": verdicts(found)}
     write_text(out / "report.html", _page(of_own_people(tested), split, content | {"notes": paragraphs}))
     return Report(out, tuple(tables))
 
 
 def method_tables(runs: Path, split: HeldOut | None = None) -> str:
     """Methods, their differences and folds, as text for the terminal; nothing is written."""
-    tables = _tables(*_tested(runs, split))
+    tested, plan, split = _tested(runs, split)
+    tables = _tables(tested, plan, split, comparisons(tested))
     return "\n".join(table.text() for table in tables[:-1])
 
 
@@ -135,8 +137,9 @@ def _more(records: list[RunRecord]) -> dict[str, Any]:
     return {"interval": interval, "paper": records[0].published}
 
 
-def _tables(records: list[RunRecord], plan: Plan | None, split: HeldOut) -> list[Table]:
-    found = comparisons(records)
+def _tables(
+    records: list[RunRecord], plan: Plan | None, split: HeldOut, found: dict[str, list[Comparison]]
+) -> list[Table]:
     overview = accuracy_table(records, plan, split)
     tables = [method_table(records, plan, split), *([overview] if overview else [])]
     tables += [comparison_table(found)] if found else []
@@ -165,7 +168,7 @@ def _lead(records: list[RunRecord], split: HeldOut) -> str:
         )
     return (
         f"Data: {data}. Trained on {counts} subjects, tested on others whom no network and no average face has seen; "
-        "each run's epoch was chosen on validation subjects, and the test pictures were looked at once."
+        "each run's epoch was chosen on validation subjects."
     )
 
 
