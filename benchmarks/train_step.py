@@ -24,9 +24,10 @@ import torch
 import yaml
 from torch import Tensor
 
-from ifgan.config import Config, from_dict, make_config, to_dict
+from ifgan.config import Config, from_dict, to_dict
 from ifgan.data.pairs import Batch
 from ifgan.models.attention import SelfAttention
+from ifgan.presets import make_config
 from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import build_networks
 from ifgan.training.step import train_step

@@ -18,9 +18,10 @@ import yaml
 
 import ifgan
 from ifgan.cli import COMMANDS, main
-from ifgan.config import Config, from_dict, make_config, preset_names, preset_values, to_dict
+from ifgan.config import Config, from_dict, to_dict
 from ifgan.data.readers import READERS
 from ifgan.labels import EXPRESSIONS
+from ifgan.presets import make_config, preset_names, preset_values
 from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import build_networks
 from ifgan.training.schedule import learning_rate_factor

@@ -17,7 +17,6 @@ from PIL import Image
 
 from drawn_faces import draw_face, on_canvas
 from ifgan import losses
-from ifgan.config import make_config
 from ifgan.data.averages import average_faces
 from ifgan.data.pairs import Batch, FacePairs
 from ifgan.data.prepare import prepare
@@ -33,6 +32,7 @@ from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
 from ifgan.predict import Prediction, Recognizer
+from ifgan.presets import make_config
 from ifgan.training.fit import fit, make_accelerator
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import SplitChoice, load_run_data

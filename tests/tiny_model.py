@@ -2,9 +2,9 @@
 
 import torch
 
-from ifgan.config import make_config
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained
+from ifgan.presets import make_config
 
 SMALL = {"image_size": 32, "generator_width": 4, "backbone": "test_resnet", "pretrained": "none"}
 SMALL |= {"generator_encoder": "unet"}

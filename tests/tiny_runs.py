@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ifgan.config import Config, make_config
+from ifgan.config import Config
 from ifgan.data.averages import write_averages
 from ifgan.data.prepare import prepare
+from ifgan.presets import make_config
 from ifgan.training.fit import fit
 from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import jsonargparse
 
 from ifgan.commands import COMMANDS
-from ifgan.config import Config, make_config
+from ifgan.config import Config
 from ifgan.errors import InputError
+from ifgan.presets import make_config
 
 WRONG_USE = 2
 INTERRUPTED, PIPE_CLOSED = 130, 141  # what a shell reports for SIGINT and SIGPIPE

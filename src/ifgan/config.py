@@ -3,7 +3,6 @@ those on which the paper is silent. Presets (`ifgan/presets/*.yaml`) give what d
 """
 
 from dataclasses import asdict, dataclass, fields, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,12 +25,21 @@ class Config:
     # Pictures (§4.2)
     image_size: int = 224
     """side of the model's input in pixels; the aligned face is 256/224 times as large before the crop"""
+    closeup: float = 1.0
+    """only the middle of the aligned face is used, enlarged so many times; for sets of tight crops"""
+    grey: bool = False
+    """pictures are read without colour, in training and after; average faces keep theirs"""
+    detail_px: int = 0
+    """pictures are reduced to this side first, in training and after, so that sharp ones look like a coarse set's; 0:
+    as they are"""
     flip: bool = True
     """random horizontal flip, of the picture and of its average face alike"""
     rotation_deg: float = 5.0
     """random rotation of the picture within plus or minus this angle in degrees"""
     random_crop: bool = True
     """random crop of the picture in training; the centre crop otherwise"""
+    zoom: float = 0.0
+    """random enlargement or reduction of the picture by up to this share"""
 
     # Generator (§3.1, Fig. 3)
     generator_width: int = 64
@@ -163,6 +171,10 @@ class Config:
         for name in ("epochs", "batch_size", "image_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
+        if self.closeup < 1 or self.detail_px < 0:
+            raise InputError(f"closeup {self.closeup}, detail_px {self.detail_px}: expected at least 1 and 0")
+        if not 0 <= self.zoom < 1:
+            raise InputError(f"zoom {self.zoom}: expected a share from 0 to below 1, such as 0.1")
         for name in ("blank_average", "blank_picture", "classifier_start", "gan_start"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
@@ -198,25 +210,6 @@ class Config:
             "softmax": self.lambda_softmax,
             "island": self.lambda_island,
         }
-
-
-def preset_names() -> list[str]:
-    """The presets that come with the package."""
-    return sorted(
-        path.name.removesuffix(".yaml") for path in files("ifgan.presets").iterdir() if path.name.endswith(".yaml")
-    )
-
-
-def preset_values(name: str) -> dict[str, Any]:
-    """What a preset changes. Raises InputError for an unknown name."""
-    if name not in preset_names():
-        raise InputError(f"preset {name!r}: expected one of {', '.join(preset_names())}")
-    return yaml.safe_load(files("ifgan.presets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")) or {}
-
-
-def make_config(preset: str = "paper", **changes: Any) -> Config:
-    """A preset with changes on top."""
-    return from_dict(preset_values(preset) | changes)
 
 
 def from_dict(values: dict[str, Any], *, source: str = "config") -> Config:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from ifgan.errors import InputError, PictureError
 from ifgan.faces.detect import FaceDetector
-from ifgan.faces.model_input import to_model_input, to_picture
+from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.system import Redraw
@@ -64,6 +64,7 @@ class Recognizer:
     def __init__(self, trained: Trained, *, aligned: bool = False) -> None:
         self.trained = trained
         self.aligned = aligned
+        self._form = InputForm.from_config(trained.config)
         self._device = next(trained.system.parameters()).device
         self._batch = _BATCH.get(self._device.type, _BATCH["cpu"])
         self._detector: FaceDetector | None = None
@@ -147,7 +148,7 @@ class Recognizer:
     @torch.inference_mode()
     def _read_batch(self, crops: list[np.ndarray]) -> list[Prediction]:
         size = self.trained.config.image_size
-        images = torch.stack([to_model_input(crop, size) for crop in crops])  # (B, 3, S, S)
+        images = torch.stack([to_model_input(self._form(crop), size) for crop in crops])  # (B, 3, S, S)
         output = self.trained.system(images.to(self._device))
         probabilities = output.logits.float().div(self.trained.temperature).softmax(1)  # (B, classes)
         if not probabilities.isfinite().all():

@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ifgan.data.prepare import prepare
 from ifgan.data.readers import read
 from ifgan.data.readers.base import Rejected, SourcePicture
 from ifgan.errors import InputError
+from ifgan.faces.align import TEMPLATE_XY_PX, similarity_from_landmarks, transform_points
+from ifgan.faces.detect import FaceDetector
 from ifgan.faces.picture import open_picture
 
 USAGE = ("Training", "PublicTest", "PrivateTest")
@@ -110,6 +113,26 @@ def test_missing_column_missing_file_and_broken_archive(tmp_path):
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(InputError, match=r"cut\.npz"):
         read("fer2013", tmp_path / "cut.npz")
+
+
+def test_aligned_crops_lie_where_a_photographs_face_does_and_none_is_lost(tmp_path, drawn):
+    """A drawn face is found at the template; one too flat for the detector is put there by where faces usually lie."""
+    face = np.asarray(Image.fromarray(drawn.draw_face(1, 220)[0]).convert("L").resize((48, 48), Image.Resampling.BOX))
+    images = np.stack([face, np.full((48, 48), 90, np.uint8), *pictures(5)])
+    report = prepare("fer2013", write_npz(tmp_path / "x.npz", images=images), tmp_path / "out", align=True)
+    assert report.counts["pictures"] == 7 and not report.failed
+    found = FaceDetector()([open_picture(tmp_path / "out/images/fer0000000.png")])[0][0]
+    assert np.abs(np.array(found.landmarks_xy_px)[:3] - TEMPLATE_XY_PX).max() < 6
+    assert (open_picture(tmp_path / "out/images/fer0000001.png") == 90).all()
+
+
+def test_usual_landmarks_are_a_face_in_the_middle():
+    """Eyes level, nose between them, close to the template's shape."""
+    from ifgan.data.readers.fer2013 import _USUAL_XY
+
+    matrix = similarity_from_landmarks(_USUAL_XY * 192)
+    assert np.abs(transform_points(matrix, _USUAL_XY * 192)[:3] - TEMPLATE_XY_PX).max() < 8
+    assert abs(np.arctan2(matrix[1, 0], matrix[0, 0])) < np.radians(1)
 
 
 def test_prepared_without_detection_and_compared_with_the_owners_counts(tmp_path):

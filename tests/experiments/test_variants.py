@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ifgan.config import METHODS, make_config
+from ifgan.config import METHODS
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.experiments.run_records import read_runs
 from ifgan.experiments.variants import VARIANTS, variant_of, with_variant, without_variant
 from ifgan.models.build import build_system
+from ifgan.presets import make_config
 from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import build_networks
 from ifgan.training.step import joint_objective

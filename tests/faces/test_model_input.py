@@ -1,6 +1,7 @@
 """One function makes the model input: training, prediction and a prepared set give the same bits for a picture."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,24 +15,26 @@ from ifgan.data.sample import read_manifest
 from ifgan.errors import PictureError
 from ifgan.faces.align import align_face
 from ifgan.faces.detect import FaceDetector
-from ifgan.faces.model_input import Augmentation, shrink, to_model_input, to_picture, working_side
+from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, to_picture, working_side
 from ifgan.predict import Recognizer
 from tiny_model import tiny_trained
 
 FACE = draw_face(2)[0]
 
 
-def what_the_network_reads(picture: Path, size_px: int) -> torch.Tensor:
-    trained = tiny_trained(image_size=size_px)
+def what_the_network_reads(picture: Path, **config: Any) -> torch.Tensor:
+    trained = tiny_trained(**config)
     seen: list[torch.Tensor] = []
     trained.system.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     Recognizer(trained)(picture)
     return seen[0]  # (1, 3, S, S)
 
 
-@pytest.mark.parametrize("size_px", [32, 96, 224])
+@pytest.mark.parametrize(
+    ("size_px", "form"), [(32, {}), (96, {"closeup": 1.25, "grey": True, "detail_px": 64}), (224, {"detail_px": 48})]
+)
 def test_training_prediction_and_prepared_set_give_the_same_bits(
-    tmp_path: Path, detector: FaceDetector, size_px: int
+    tmp_path: Path, detector: FaceDetector, size_px: int, form: dict[str, Any]
 ) -> None:
     canvas, _ = on_canvas([draw_face(1, 200, "happiness")], 320, 400, [(90, 50)])
     path = tmp_path / "in" / "happy" / "a.png"
@@ -40,10 +43,10 @@ def test_training_prediction_and_prepared_set_give_the_same_bits(
     prepare("folder", tmp_path / "in", tmp_path / "out", subjects_unknown=True)
     located = [LocatedSample(tmp_path / "out", sample) for sample in read_manifest(tmp_path / "out")]
     averages = {"happiness": np.zeros((256, 256, 3), np.uint8)}
-    pairs = FacePairs(located, ("happiness",), averages, size_px)
+    pairs = FacePairs(located, ("happiness",), averages, size_px, form=InputForm(**form))
     (face,) = detector([canvas])[0]
-    by_hand = to_model_input(align_face(canvas, np.array(face.landmarks_xy_px)), size_px)
-    assert torch.equal(by_hand, what_the_network_reads(path, size_px)[0])
+    by_hand = to_model_input(InputForm(**form)(align_face(canvas, np.array(face.landmarks_xy_px))), size_px)
+    assert torch.equal(by_hand, what_the_network_reads(path, image_size=size_px, **form)[0])
     for _ in range(2):  # read, then from the cache
         assert torch.equal(by_hand, pairs[0, 0].image)
 
@@ -101,6 +104,39 @@ def test_rotation_brings_no_black_corners() -> None:
     for corner in (0, 32):
         turned = Augmentation(angle_deg=-5, crop_left_px=corner, crop_top_px=corner)
         assert (to_picture(to_model_input(plain, augmentation=turned)) == 180).all()
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.25])
+def test_zoom_is_about_the_centre_and_agrees_with_pillow(factor: float) -> None:
+    ours = to_picture(to_model_input(FACE, augmentation=Augmentation(zoom=factor)))
+    side = 256 / factor
+    box = ((256 - side) / 2, (256 - side) / 2, (256 + side) / 2, (256 + side) / 2)
+    reference = np.asarray(
+        Image.fromarray(FACE).transform((256, 256), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR)
+    )
+    inside = np.s_[30:-30, 30:-30]  # below 1 the edge is repeated, where Pillow puts black
+    assert np.abs(ours.astype(int) - reference[16:240, 16:240])[inside].max() <= 1
+
+
+def test_a_form_is_a_closeup_without_colour_or_detail() -> None:
+    assert (InputForm()(FACE) == FACE).all()
+    assert (InputForm(closeup=2)(FACE) == FACE[64:192, 64:192]).all()
+    grey = InputForm(grey=True)(FACE)
+    assert (grey == grey[..., :1]).all()
+    assert np.abs(grey[..., 0] - FACE @ (0.299, 0.587, 0.114)).max() <= 1  # Rec. 601
+    assert (InputForm(grey=True)(grey) == grey).all()
+    stripes = np.repeat(np.tile(np.array([0, 255], np.uint8), 128)[None, :, None], 256, 0).repeat(3, 2)
+    assert np.ptp(InputForm(detail_px=64)(stripes)[:, 2:-2]) <= 3  # finer than it may see: one even grey
+    coarse = InputForm(detail_px=64)
+    assert coarse(FACE).shape == (64, 64, 3) and (coarse(coarse(FACE)) == coarse(FACE)).all()
+
+
+def test_average_faces_are_framed_and_keep_colour_and_detail() -> None:
+    form = InputForm(closeup=2, grey=True, detail_px=16)
+    pairs = FacePairs([], ("happiness",), {"happiness": FACE}, 112, form=form)
+    expected = to_model_input(FACE[64:192, 64:192], 112)
+    assert torch.equal(pairs.average_inputs()[0], expected)
+    assert torch.equal(pairs.only([]).average_inputs()[0], expected)  # not framed a second time
 
 
 def test_the_picture_itself_is_left_alone() -> None:

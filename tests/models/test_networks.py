@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from ifgan.config import make_config
 from ifgan.errors import InputError
 from ifgan.models.attention import SelfAttention
 from ifgan.models.build import build_discriminator, build_system
@@ -16,6 +15,7 @@ from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import PLACES, Generator
+from ifgan.presets import make_config
 
 
 def tiny(**changes: object):

@@ -36,6 +36,7 @@ def prepare(
     peak: Literal["apex", "middle"] | None = None,
     images: Literal["aligned", "original"] | None = None,
     landmarks: Literal["manual", "detect"] | None = None,
+    align: bool = False,
 ) -> int:
     """Find and align the faces of a data set, and list them in a manifest.
 
@@ -52,6 +53,7 @@ def prepare(
         peak: mmi: where the peak frames lie, apex of the action units or middle of the clip; unset: apex
         images: rafdb: cropped faces (aligned) or photographs (original); unset: aligned
         landmarks: rafdb: of photographs, the owner's (manual) or found ones (detect); unset: manual
+        align: fer2013: seek the faces in the crops, so that they lie where a photograph's do
     """
     from ifgan.data.prepare import prepare as run
 
@@ -68,6 +70,7 @@ def prepare(
         peak=peak,
         images=images,
         landmarks=landmarks,
+        align=align,
     )
     print(report.text())
     return FAILED if report.failed else 0

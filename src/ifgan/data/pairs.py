@@ -4,6 +4,7 @@ Every augmentation is a function of (seed, epoch, picture), never of how many we
 run with loader processes and a run over several machines see the same pictures.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,11 +16,12 @@ from torch import Tensor
 from ifgan.data.sample import Sample
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import InputError
-from ifgan.faces.model_input import Augmentation, shrink, to_model_input, working_side
+from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, working_side
 from ifgan.faces.picture import open_picture
 from ifgan.seeds import numpy_rng
 
 CACHE_LIMIT_BYTES = 3 * 2**30
+_AS_IT_IS = InputForm()
 
 
 class Batch(NamedTuple):
@@ -48,8 +50,8 @@ class LocatedSample:
 class FacePairs(torch.utils.data.Dataset[Batch]):
     """Pairs for training (with a policy) or testing (without). Indexed by (epoch, index).
 
-    ``averages`` maps each label to its average face, (256, 256, 3) uint8. Shrunken pictures are kept in memory as
-    long as the whole set fits `CACHE_LIMIT_BYTES`.
+    ``averages`` maps each label to its average face, (256, 256, 3) uint8; ``form``: what the model
+    sees of a face. Shrunken pictures are kept in memory as long as the whole set fits `CACHE_LIMIT_BYTES`.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         size_px: int,
         *,
         policy: AugmentationPolicy | None = None,
+        form: InputForm = _AS_IT_IS,
         seed: int = 0,
     ) -> None:
         if unknown := {s.sample.expression for s in samples} - set(labels):
             raise InputError(f"expression {sorted(unknown)[0]!r} is not among the run's labels {', '.join(labels)}")
         self.samples, self.labels, self.size_px, self.policy, self.seed = samples, labels, size_px, policy, seed
-        self.averages = {name: shrink(averages[name], size_px) for name in labels}
+        self.form = form
+        self.averages = {name: shrink(form.frame(averages[name]), size_px) for name in labels}
         picture_bytes = 3 * working_side(size_px) ** 2
         self._cache: dict[int, np.ndarray] | None = {} if len(samples) * picture_bytes <= CACHE_LIMIT_BYTES else None
 
@@ -80,6 +84,12 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         image = to_model_input(self._picture(index), self.size_px, augmentation)
         average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
         return Batch(image, average, torch.tensor(self.labels.index(expression)))
+
+    def only(self, samples: list[LocatedSample]) -> "FacePairs":
+        """Pairs like these, of other pictures."""
+        other = copy(self)
+        other.samples, other._cache = samples, None if self._cache is None else {}
+        return other
 
     def average_inputs(self) -> Tensor:
         """(N, 3, S, S) in [-1, 1]: the average faces as the networks see them, in the labels' order."""
@@ -98,7 +108,7 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
     def _picture(self, index: int) -> np.ndarray:
         if self._cache is not None and index in self._cache:
             return self._cache[index]
-        picture = shrink(open_picture(self.samples[index].path), self.size_px)
+        picture = shrink(self.form(open_picture(self.samples[index].path)), self.size_px)
         if self._cache is not None:
             self._cache[index] = picture
         return picture

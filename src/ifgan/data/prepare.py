@@ -23,6 +23,8 @@ from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.sample import Sample
 from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
+from ifgan.faces.align import align_face
+from ifgan.faces.picture import as_picture
 from ifgan.faces.pipeline import FoundFaces, Request, find_faces, whole_picture
 from ifgan.files import write_bytes
 from ifgan.progress import track
@@ -127,6 +129,8 @@ def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[It
 def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
     if found is None or isinstance(item, Rejected):
         return item
+    if not found.aligned and not found.error and item.usual_landmarks_xy_px is not None:
+        return _write(item, align_face(as_picture(item.image), item.usual_landmarks_xy_px), out)
     if not found.aligned:
         return _rejected(item, found.error or "no face found")
     return _write(item, found.aligned[0], out)

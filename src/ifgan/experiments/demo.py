@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ifgan.config import make_config
 from ifgan.data.prepare import prepare
 from ifgan.data.synthetic import synthesize
 from ifgan.errors import InputError
@@ -19,6 +18,7 @@ from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import Report, write_report
 from ifgan.files import read_json, write_json
+from ifgan.presets import make_config
 from ifgan.progress import duration
 from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data

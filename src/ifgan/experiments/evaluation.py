@@ -20,6 +20,7 @@ from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
 from ifgan.experiments.variants import variant_of
+from ifgan.faces.model_input import InputForm
 from ifgan.files import read_json, write_json, write_text
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import Trained, load_trained
@@ -68,7 +69,8 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
     if not known:
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
     averages, config = read_averages(run.path / "average_faces"), trained.config
-    pairs = FacePairs(known, trained.labels, averages, config.image_size, seed=config.seed)
+    form = InputForm.from_config(config)
+    pairs = FacePairs(known, trained.labels, averages, config.image_size, form=form, seed=config.seed)
     return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), strangers
 
 
@@ -102,7 +104,7 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature)]
     if strangers:
         grey = {name: np.full((256, 256, 3), 128, np.uint8) for name in labels}  # an average that nobody looks at
-        pairs = FacePairs(strangers, labels, grey, trained.config.image_size)
+        pairs = FacePairs(strangers, labels, grey, trained.config.image_size, form=opened.pairs.form)
         parts.append(evaluate(trained.system, pairs, temperature=trained.temperature))
     probabilities = np.zeros((len(samples), len(labels)))
     probabilities[:, [labels.index(name) for name in trained.labels]] = np.concatenate(

@@ -20,6 +20,7 @@ from ifgan.experiments.anonymisers import Plain, views_of
 from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
 from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
+from ifgan.faces.model_input import InputForm
 from ifgan.files import read_json
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.classifier import Classifier
@@ -100,6 +101,8 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     refuse_oracle(RunFolder(path), other)
     if other.system.generator is not None or other.config.image_size != trained.config.image_size:
         raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
+    if InputForm.from_config(other.config) != InputForm.from_config(trained.config):
+        raise InputError(f"{path}: closeup, grey or detail_px are not those of {run}")
     theirs, ours = (read_json(folder / "split.json") for folder in (path, run))
     if any(theirs.get(name) != ours.get(name) for name in ("data", "subjects", "choice", "extra", "pictures")):
         raise InputError(f"{path}: was trained on other people than {run}; give the baseline of the same fold")
@@ -125,7 +128,7 @@ def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, d
         wanted = "pictures of two expressions" if groups == "expression" else "two pictures"
         raise InputError(f"{data}: re-identification needs at least two subjects with {wanted} each; found {len(kept)}")
     samples = [located for located in pairs.samples if located.sample.subject in kept]
-    chosen = FacePairs(samples, pairs.labels, pairs.averages, pairs.size_px, seed=pairs.seed)
+    chosen = pairs.only(samples)
     nameless = sum(not located.sample.subject for located in pairs.samples)
     missing = len(set(of) - kept - {""})
     what = "a single expression" if groups == "expression" else "a single picture or sequence"

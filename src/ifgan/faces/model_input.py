@@ -1,7 +1,8 @@
 """The one function that makes a model input, for training, prediction, figures and export alike. Paper §4.2.
 
-Aligned face -> square of 256/224 times the model's size -> flip, rotation -> crop of the model's size
--> float32 in [-1, 1]. The paper's 256 and 224 give the square 256; a model of 96 pixels works on 110.
+Aligned face -> its form (close-up, grey, coarse) -> square of 256/224 times the model's size -> flip, rotation, zoom
+-> crop of the model's size -> float32 in [-1, 1]. The paper's 256 and 224 give the square 256; a model of 96 pixels
+works on 110.
 """
 
 import math
@@ -12,19 +13,58 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ifgan.config import Config
 from ifgan.errors import PictureError
+
+
+@dataclass(frozen=True)
+class InputForm:
+    """What a model sees of an aligned face. The default changes nothing.
+
+    ``closeup``: the middle 1/closeup of it; ``grey``: without colour (Rec. 601 luma); ``detail_px``: no finer than so
+    many pixels a side, 0 for as it is. All three for pictures; average faces are only framed.
+    """
+
+    closeup: float = 1.0
+    grey: bool = False
+    detail_px: int = 0
+
+    @classmethod
+    def from_config(cls, config: Config) -> "InputForm":
+        """That of a run."""
+        return cls(config.closeup, config.grey, config.detail_px)
+
+    def __call__(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
+        """A picture's, square HWC uint8 RGB."""
+        framed = self.frame(aligned_hwc_uint8)
+        if not self.grey and not self.detail_px:
+            return framed
+        picture = Image.fromarray(framed)
+        if self.grey:
+            picture = picture.convert("L").convert("RGB")
+        if 0 < self.detail_px < picture.width:
+            picture = picture.resize((self.detail_px, self.detail_px), Image.Resampling.BILINEAR)
+        return np.asarray(picture)
+
+    def frame(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
+        """An average face's: its middle."""
+        side = len(aligned_hwc_uint8)
+        cut = round(side * (1 - 1 / self.closeup) / 2)
+        return np.ascontiguousarray(aligned_hwc_uint8[cut : side - cut, cut : side - cut])
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """What training varies. The default changes nothing and crops the centre, as testing does (§4.2).
 
-    ``angle_deg`` turns the picture counter-clockwise about its centre. ``crop_left_px`` and ``crop_top_px`` lie in
-    [0, working_side(size) - size]; None is the centre. Order: flip, rotate, crop.
+    ``angle_deg`` turns the picture counter-clockwise about its centre, ``zoom`` enlarges it so many times.
+    ``crop_left_px`` and ``crop_top_px`` lie in [0, working_side(size) - size]; None is the centre. Order: flip, rotate
+    and zoom, crop.
     """
 
     flip: bool = False
     angle_deg: float = 0.0
+    zoom: float = 1.0
     crop_left_px: int | None = None
     crop_top_px: int | None = None
 
@@ -62,8 +102,8 @@ def to_model_input(
     left, top = _crop_corner(size_px, augmentation)
     if augmentation.flip:
         square = square[:, ::-1]
-    if augmentation.angle_deg:
-        crop = _rotated_crop(square, augmentation.angle_deg, left, top, size_px)
+    if augmentation.angle_deg or augmentation.zoom != 1:
+        crop = _turned_crop(square, augmentation, left, top, size_px)
     else:
         crop = square[top : top + size_px, left : left + size_px]
     chw = torch.from_numpy(crop.copy()).permute(2, 0, 1)  # (3, size, size); torch wants memory it may write to
@@ -86,13 +126,13 @@ def _crop_corner(size_px: int, augmentation: Augmentation) -> tuple[int, int]:
     return left, top
 
 
-def _rotated_crop(square: np.ndarray, angle_deg: float, left: int, top: int, size_px: int) -> np.ndarray:
-    """The crop of the rotated square, in one bilinear step; corners from outside repeat the edge."""
-    side, angle = len(square), math.radians(angle_deg)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    padding = math.ceil(side / 2 * (abs(cosine) + abs(sine) - 1)) + 1
+def _turned_crop(square: np.ndarray, augmentation: Augmentation, left: int, top: int, size_px: int) -> np.ndarray:
+    """The crop of the rotated and zoomed square, in one bilinear step; what lies outside repeats the edge."""
+    side, angle = len(square), math.radians(augmentation.angle_deg)
+    cosine, sine = math.cos(angle) / augmentation.zoom, math.sin(angle) / augmentation.zoom
+    padding = max(0, math.ceil(side / 2 * (abs(cosine) + abs(sine) - 1))) + 1
     padded = np.pad(square, ((padding, padding), (padding, padding), (0, 0)), mode="edge")
-    centre = side / 2  # out (x, y) -> in: R (x + left - centre, y + top - centre) + centre + padding
+    centre = side / 2  # out (x, y) -> in: R / zoom (x + left - centre, y + top - centre) + centre + padding
     dx, dy = left - centre, top - centre
     to_padded = (
         *(cosine, -sine, cosine * dx - sine * dy + centre + padding),

@@ -19,6 +19,7 @@ from ifgan.data.sample import Sample, read_manifest
 from ifgan.data.splits import few_subjects, folds_of, split_samples
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import InputError
+from ifgan.faces.model_input import InputForm
 from ifgan.labels import in_order
 
 Parts = dict[str, list[LocatedSample]]
@@ -38,8 +39,13 @@ class RunData:
         """The pairs of one split; only training pairs are augmented, unless ``augmented`` says otherwise."""
         augmented = split == "train" if augmented is None else augmented
         policy = AugmentationPolicy.from_config(config) if augmented else None
-        samples = self.parts[split]
-        return FacePairs(samples, self.labels, self.averages, config.image_size, policy=policy, seed=config.seed)
+        form = InputForm.from_config(config)
+        return FacePairs(
+            *(self.parts[split], self.labels, self.averages, config.image_size),
+            policy=policy,
+            form=form,
+            seed=config.seed,
+        )
 
     def describe(self) -> str:
         """Counts per split and class."""

@@ -40,7 +40,8 @@ class SourcePicture:
 
     ``image`` is a file or an HWC uint8 RGB array; ``name`` becomes the file name in ``images/`` and is unique
     inside the set; ``source`` tells the user where it came from. ``landmarks_xy_px``: (5, 2) eye centres
-    (image left first), nose tip, mouth corners, where the owner supplies them. Strings are empty where unknown.
+    (image left first), nose tip, mouth corners, where the owner supplies them; ``usual_landmarks_xy_px``: where they
+    lie in such crops on average, for a crop in which no face is found. Strings are empty where unknown.
     """
 
     image: Path | np.ndarray
@@ -57,6 +58,7 @@ class SourcePicture:
     gender: str = ""
     ethnicity: str = ""
     landmarks_xy_px: np.ndarray | None = None
+    usual_landmarks_xy_px: np.ndarray | None = None
 
     def sample(self) -> Sample:
         """The manifest row of the prepared picture."""
