@@ -1,5 +1,6 @@
 """The paper's Fig. 5 and Fig. 6 from a run folder, through the command line."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import ifgan.experiments.attention_figure as attention_module
 import ifgan.experiments.transfer_figure as transfer_module
 from ifgan.cli import main
 from ifgan.experiments.attention_figure import QUERIES, attention_maps
-from ifgan.experiments.evaluation import open_run
+from ifgan.experiments.evaluation import open_run, open_unseen
 from ifgan.experiments.transfer_figure import drawn
 from ifgan.faces.model_input import to_picture
 from ifgan.models.generator import Generator
@@ -100,3 +101,24 @@ def test_the_faces_of_both_figures_are_the_generator_s_own(
     for figure in figures:  # the first row: input, generated, ...
         given, shown = (np.asarray(figure.axes[column].get_images()[0].get_array()) for column in (0, 1))
         assert np.array_equal(shown, wanted[given.tobytes()])
+
+
+def test_without_inputs_no_picture_of_anybody_is_in_the_figure(
+    runs: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Of a set that the run was not trained on: what G draws, and the average faces."""
+    strangers = tmp_path / "strangers"
+    shutil.copytree(prepared, strangers)
+    figures: list[Figure] = []
+    monkeypatch.setattr(transfer_module, "write_figure", lambda figure, out: figures.append(figure))
+    options = ["--people=all", "--without-inputs", "--count=2", f"--out={tmp_path / 'figure.png'}"]
+    assert main(["figure", "transfer", str(runs / "ifgan"), f"--data={strangers}", *options]) == 0
+    opened, _ = open_unseen(runs / "ifgan", strangers)
+    generator = opened.trained.system.generator
+    assert generator is not None
+    generated = {to_picture(drawn(generator, opened.pairs[0, i].image)).tobytes() for i in range(len(opened.pairs))}
+    averages = {to_picture(face).tobytes() for face in opened.pairs.average_inputs()}
+    shown = [np.asarray(axis.get_images()[0].get_array()).tobytes() for axis in figures[0].axes if axis.get_images()]
+    labels = len(opened.pairs.labels)
+    assert len(shown) == 3 * labels
+    assert sum(face in averages for face in shown) == labels and sum(face in generated for face in shown) == 2 * labels

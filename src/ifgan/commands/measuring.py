@@ -64,6 +64,8 @@ def figure(
     split: Literal["train", "validation", "test"] = "test",
     subjects: list[str] | None = None,
     count: int = 4,
+    people: Literal["test", "all"] = "test",
+    without_inputs: bool = False,
     place: Literal["encoder", "skip", "decoder"] = "decoder",
     points: list[str] | None = None,
 ) -> int:
@@ -72,24 +74,27 @@ def figure(
     Args:
         kind: transfer: input, generated and average face; attention: maps of a self-attention module
         run: run folder
-        data: the prepared set that it was trained on
+        data: the prepared set that it was trained on, or another one with --people all
         out: .png, .pdf or .svg file
         split: which part
         subjects: transfer: these, not some drawn at random
         count: how many subjects (transfer) or pictures (attention)
+        people: test: the part of the run's own fold; all: everybody in a set that it was not trained on
+        without_inputs: transfer: leave the input faces out, where they are nobody's to show
         place: attention: which of the three modules
         points: attention: query points as x,y shares of the picture's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
     """
     from ifgan.experiments.attention_figure import QUERIES, attention_figure, parse_points
-    from ifgan.experiments.evaluation import open_run
+    from ifgan.experiments.evaluation import open_run, open_unseen
     from ifgan.experiments.transfer_figure import transfer_figure
 
-    opened = open_run(run, data, split)
+    opened = open_run(run, data, split) if people == "test" else open_unseen(run, data)[0]
     generator = opened.trained.system.generator
     if generator is None:
         raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
     if kind == "transfer":
-        transfer_figure(generator, opened.pairs, out, subjects=tuple(subjects or ()) or None, count=count)
+        chosen = tuple(subjects or ()) or None
+        transfer_figure(generator, opened.pairs, out, subjects=chosen, count=count, inputs=not without_inputs)
     else:
         attention_figure(
             generator, opened.pairs, out, queries=parse_points(points or []) or QUERIES, place=place, count=count

@@ -1,6 +1,7 @@
 """Inputs, the faces that G draws of them, and the average faces they should equal. Paper Fig. 1 and Fig. 5.
 
-One row an expression; two columns a subject (input, generated); the average face of the training subjects last.
+One row an expression; two columns a subject (input, generated), or the generated alone where inputs are nobody's to
+show; the average face of the training subjects last.
 """
 
 from pathlib import Path
@@ -24,25 +25,35 @@ _INCHES = 1.15  # of one picture
 
 
 def transfer_figure(
-    generator: Generator, pairs: FacePairs, out: Path, *, subjects: tuple[str, ...] | None = None, count: int = 3
+    generator: Generator,
+    pairs: FacePairs,
+    out: Path,
+    *,
+    subjects: tuple[str, ...] | None = None,
+    count: int = 3,
+    inputs: bool = True,
 ) -> None:
-    """Write the figure for the named subjects, or for ``count`` of them drawn by the data's seed.
+    """Write the figure for the named subjects, or for ``count`` of them drawn by the data's seed, without names where
+    ``inputs`` are left out.
 
     Of each subject and expression the last picture (the strongest, where intensities are known) is shown; a gap where
-    there is none. Sets without subjects show pictures drawn at random in their place. Raises InputError.
+    there is none. Sets without subjects show pictures drawn at random in their place, as does a figure without inputs.
+    Raises InputError.
     """
-    groups = _groups(pairs, subjects, count)
-    figure = new_figure((2 * len(groups) + 1) * _INCHES, len(pairs.labels) * _INCHES + 0.3, layout=None)
-    axes = figure.subplots(len(pairs.labels), 2 * len(groups) + 1, squeeze=False)
+    groups = _groups(pairs, subjects, count, by_subject=inputs)
+    each = 2 if inputs else 1
+    figure = new_figure((each * len(groups) + 1) * _INCHES, len(pairs.labels) * _INCHES + 0.3, layout=None)
+    axes = figure.subplots(len(pairs.labels), each * len(groups) + 1, squeeze=False)
     for row, label in enumerate(pairs.labels):
         for column, (_, chosen) in enumerate(groups):
             if label in chosen:
                 image = pairs[0, chosen[label]].image
-                _show(axes[row, 2 * column], image)
-                _show(axes[row, 2 * column + 1], drawn(generator, image))
+                if inputs:
+                    _show(axes[row, each * column], image)
+                _show(axes[row, each * (column + 1) - 1], drawn(generator, image))
         _show(axes[row, -1], to_model_input(pairs.averages[label], pairs.size_px))
         axes[row, 0].set_ylabel(label, fontsize=8)
-    _name_columns(axes, [name for name, _ in groups])
+    _name_columns(axes, [f"{name} input".strip() for name, _ in groups] if inputs else [], each)
     figure.subplots_adjust(0.05, 0.005, 0.995, 0.95, wspace=0.03, hspace=0.03)
     write_figure(figure, out)
 
@@ -54,12 +65,14 @@ def drawn(generator: Generator, image: Tensor) -> Tensor:
     return generator(image[None].to(device))[0].float().cpu()
 
 
-def _groups(pairs: FacePairs, subjects: tuple[str, ...] | None, count: int) -> list[tuple[str, dict[str, int]]]:
+def _groups(
+    pairs: FacePairs, subjects: tuple[str, ...] | None, count: int, *, by_subject: bool
+) -> list[tuple[str, dict[str, int]]]:
     """Column headings, and of each the index of one picture an expression."""
     rng = numpy_rng("transfer figure", pairs.seed)
     samples = [located.sample for located in pairs.samples]
     everybody = sorted({sample.subject for sample in samples} - {""})
-    if not everybody:
+    if not everybody or not (by_subject or subjects):
         order = rng.permutation(len(samples))
         ranked = {label: [int(i) for i in order if samples[i].expression == label] for label in pairs.labels}
         return [("", {label: found[k] for label, found in ranked.items() if k < len(found)}) for k in range(count)]
@@ -75,13 +88,14 @@ def _show(axis: "Axes", picture: Tensor) -> None:
     axis.imshow(np.asarray(to_picture(picture)))
 
 
-def _name_columns(axes: np.ndarray, names: list[str]) -> None:
+def _name_columns(axes: np.ndarray, inputs: list[str], each: int) -> None:
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
         for side in axis.spines.values():
             side.set_visible(False)
-    for column, name in enumerate(names):
-        axes[0, 2 * column].set_title(f"{name} input".strip(), fontsize=7, pad=3)
-        axes[0, 2 * column + 1].set_title("generated", fontsize=7, pad=3)
+    for column, name in enumerate(inputs):
+        axes[0, each * column].set_title(name, fontsize=7, pad=3)
+    for axis in axes[0, each - 1 : -1 : each]:
+        axis.set_title("generated", fontsize=7, pad=3)
     axes[0, -1].set_title("average", fontsize=7, pad=3)
