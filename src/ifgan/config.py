@@ -10,6 +10,7 @@ import yaml
 
 from ifgan.errors import InputError
 
+_LEAST = {"epochs": 1, "batch_size": 1, "image_size": 1, "closeup": 1, "detail_px": 0, "mixup": 0}
 METHODS = ("baseline", "ifgan-noattention", "ifgan")  # §4.4, Table 1's last three rows
 
 
@@ -40,6 +41,8 @@ class Config:
     """random crop of the picture in training; the centre crop otherwise"""
     zoom: float = 0.0
     """random enlargement or reduction of the picture by up to this share"""
+    erase: float = 0.0
+    """share of the training pictures in which a random rectangle is blanked (random erasing)"""
 
     # Generator (§3.1, Fig. 3)
     generator_width: int = 64
@@ -83,6 +86,8 @@ class Config:
     """what E reads after training where it reads pairs: the pair, or one half alone; mean log-probability of several"""
     mirror: bool = False
     """after training E reads everything mirrored too; mean log-probability of both"""
+    classifier_dropout: float = 0.0
+    """dropout of E's features before the decision, in training"""
     pair_stem: Literal["repeat", "first"] = "repeat"
     """how a three-channel stem becomes six: halved and repeated, or zero for the average face"""
     blank_average: float = 0.0
@@ -168,20 +173,15 @@ class Config:
         side = 2**self.generator_levels
         if self.image_size % side and self.method != "baseline":
             raise InputError(f"image_size {self.image_size} is not divisible by {side} = 2 ** generator_levels")
-        for name in ("epochs", "batch_size", "image_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected at least 1")
-        if self.closeup < 1 or self.detail_px < 0:
-            raise InputError(f"closeup {self.closeup}, detail_px {self.detail_px}: expected at least 1 and 0")
-        if not 0 <= self.zoom < 1:
-            raise InputError(f"zoom {self.zoom}: expected a share from 0 to below 1, such as 0.1")
-        for name in ("blank_average", "blank_picture", "classifier_start", "gan_start"):
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} {getattr(self, name)}: expected at least {least}")
+        for name in ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
-        if self.mixup < 0:
-            raise InputError(f"mixup {self.mixup}: expected at least 0, such as 0.2")
-        if not 0 <= self.weights_ema < 1:
-            raise InputError(f"weights_ema {self.weights_ema}: expected a decay from 0 to below 1, such as 0.99")
+        for name in ("zoom", "classifier_dropout", "weights_ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: expected a number from 0 to below 1")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
         if self.classifier_input != "pair" and self.classifier_views != ("pair",):

@@ -1,5 +1,6 @@
 """One function makes the model input: training, prediction and a prepared set give the same bits for a picture."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from drawn_faces import draw_face, on_canvas
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.prepare import prepare
 from ifgan.data.sample import read_manifest
+from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import PictureError
 from ifgan.faces.align import align_face
 from ifgan.faces.detect import FaceDetector
@@ -116,6 +118,30 @@ def test_zoom_is_about_the_centre_and_agrees_with_pillow(factor: float) -> None:
     )
     inside = np.s_[30:-30, 30:-30]  # below 1 the edge is repeated, where Pillow puts black
     assert np.abs(ours.astype(int) - reference[16:240, 16:240])[inside].max() <= 1
+
+
+def test_a_blank_rectangle_is_mid_grey_and_all_else_is_left() -> None:
+    whole, erased = to_model_input(FACE), to_model_input(FACE, augmentation=Augmentation(blank=(10, 20, 50, 90)))
+    inside = torch.zeros(224, 224, dtype=torch.bool)
+    inside[20:90, 10:50] = True
+    assert (erased[:, inside] == 0).all() and torch.equal(erased[:, ~inside], whole[:, ~inside])
+
+
+def test_a_policy_erases_as_often_and_as_much_as_it_says_and_draws_all_else_alike() -> None:
+    """Areas uniform from a fiftieth to a third of the picture; rectangles inside it, lying and standing."""
+    rngs = [np.random.default_rng(seed) for seed in range(2000)]
+    drawn = [AugmentationPolicy(True, 5, True, 96, zoom=0.1, erase=0.4).draw(rng) for rng in rngs]
+    without = [
+        AugmentationPolicy(True, 5, True, 96, zoom=0.1).draw(np.random.default_rng(seed)) for seed in range(2000)
+    ]
+    assert [replace(one, blank=None) for one in drawn] == without
+    boxes = np.array([one.blank for one in drawn if one.blank is not None])
+    assert abs(len(boxes) / 2000 - 0.4) < 0.04
+    assert boxes.min() >= 0 and boxes.max() <= 96
+    width, height = (boxes[:, 2:] - boxes[:, :2]).T
+    areas = width * height / 96**2
+    assert 0.01 < areas.min() < 0.03 and 0.30 < areas.max() < 0.36 and abs(areas.mean() - (0.02 + 1 / 3) / 2) < 0.02
+    assert abs((width > height).mean() - 0.5) < 0.08 and (width / height).max() > 2.5
 
 
 def test_a_form_is_a_closeup_without_colour_or_detail() -> None:

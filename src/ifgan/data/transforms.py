@@ -1,5 +1,6 @@
-"""What training varies in a picture: flip, rotation, crop (paper §4.2), and zoom."""
+"""What training varies in a picture: flip, rotation, crop (paper §4.2), zoom, and a blank rectangle."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,26 +8,35 @@ import numpy as np
 from ifgan.config import Config
 from ifgan.faces.model_input import Augmentation, working_side
 
+_ERASED_AREA, _ERASED_RATIO = (0.02, 1 / 3), 3.3
+
 
 @dataclass(frozen=True)
 class AugmentationPolicy:
-    """The ranges to draw from. ``rotation_deg``: angles are uniform in plus or minus this; ``zoom``: sizes
-    in 1 plus or minus this."""
+    """The ranges to draw from. ``rotation_deg``: angles are uniform in plus or minus this; ``zoom``: sizes in 1 plus or
+    minus this; ``erase``: how many pictures lose a rectangle (Zhong et al., Random Erasing, https://arxiv.org/abs/1708.04896;
+    their shares of the area, up to a third, and shapes, up to 3.3 times as long as wide).
+    """
 
     flip: bool
     rotation_deg: float
     random_crop: bool
     size_px: int
     zoom: float = 0.0
+    erase: float = 0.0
 
     @classmethod
     def from_config(cls, config: Config) -> "AugmentationPolicy":
         """The policy of a run."""
-        return cls(config.flip, config.rotation_deg, config.random_crop, config.image_size, config.zoom)
+        return cls(
+            *(config.flip, config.rotation_deg, config.random_crop, config.image_size),
+            zoom=config.zoom,
+            erase=config.erase,
+        )
 
     def draw(self, rng: np.random.Generator) -> Augmentation:
-        """One augmentation. Always consumes five draws, so that switching one off leaves the others as they were."""
-        flip, angle, left, top, zoom = rng.random(5)
+        """One augmentation. Always consumes ten draws, so that switching one off leaves the others as they were."""
+        flip, angle, left, top, zoom, erase, *rectangle = rng.random(10)
         room = working_side(self.size_px) - self.size_px + 1
         return Augmentation(
             flip=self.flip and flip < 0.5,
@@ -34,4 +44,14 @@ class AugmentationPolicy:
             zoom=1 + (2 * zoom - 1) * self.zoom,
             crop_left_px=int(left * room) if self.random_crop else None,
             crop_top_px=int(top * room) if self.random_crop else None,
+            blank=_rectangle(rectangle, self.size_px) if erase < self.erase else None,
         )
+
+
+def _rectangle(draws: list[float], side: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom in pixels, inside the picture, from four draws of [0, 1)."""
+    area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
+    ratio = _ERASED_RATIO ** (2 * draws[1] - 1)
+    width, height = (max(1, min(side, round(side * math.sqrt(area * r)))) for r in (ratio, 1 / ratio))
+    left, top = int(draws[2] * (side - width + 1)), int(draws[3] * (side - height + 1))
+    return left, top, left + width, top + height

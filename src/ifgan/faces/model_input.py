@@ -59,7 +59,7 @@ class Augmentation:
 
     ``angle_deg`` turns the picture counter-clockwise about its centre, ``zoom`` enlarges it so many times.
     ``crop_left_px`` and ``crop_top_px`` lie in [0, working_side(size) - size]; None is the centre. Order: flip, rotate
-    and zoom, crop.
+    and zoom, crop; then ``blank`` (left, top, right, bottom in pixels) becomes mid grey, 0.
     """
 
     flip: bool = False
@@ -67,6 +67,7 @@ class Augmentation:
     zoom: float = 1.0
     crop_left_px: int | None = None
     crop_top_px: int | None = None
+    blank: tuple[int, int, int, int] | None = None
 
 
 _NO_AUGMENTATION = Augmentation()
@@ -107,7 +108,11 @@ def to_model_input(
     else:
         crop = square[top : top + size_px, left : left + size_px]
     chw = torch.from_numpy(crop.copy()).permute(2, 0, 1)  # (3, size, size); torch wants memory it may write to
-    return chw.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
+    image = chw.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
+    if augmentation.blank is not None:
+        x0, y0, x1, y1 = augmentation.blank
+        image[:, y0:y1, x0:x1] = 0
+    return image
 
 
 def to_picture(image_chw: Tensor) -> np.ndarray:

@@ -18,6 +18,7 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         pictures=2 if generator is not None and config.classifier_input == "pair" else 1,
         pretrained=weights,
         pair_stem=config.pair_stem,
+        dropout=config.classifier_dropout,
     )
     mixture = None if generator is None else Mixture(classes, config.image_size)
     return System(

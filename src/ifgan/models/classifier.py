@@ -24,6 +24,7 @@ class Classifier(nn.Module):
         pretrained: "imagenet", "packaged", "none" or a file (backbones.py). Raises InputError when they can't be had.
         pair_stem: how ImageNet's three-channel stem becomes six: "repeat" halves and repeats it (timm's rule, the two
             pictures weigh the same); "first" starts from the single-picture network, the second half at zero.
+        dropout: share of the features that the decision doesn't see in training; the island loss sees all.
     """
 
     mean: Tensor
@@ -37,11 +38,13 @@ class Classifier(nn.Module):
         pictures: int = 2,
         pretrained: str = "imagenet",
         pair_stem: PairStem = "repeat",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone = make_backbone(backbone, pretrained, in_chans=3 * pictures, num_classes=0)  # -> (B, F)
         if pictures == 2 and pair_stem == "first":
             _keep_first_picture(self.backbone)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(cast(int, self.backbone.num_features), classes)
         nn.init.normal_(self.head.weight, 0.0, 0.01)
         nn.init.zeros_(self.head.bias)
@@ -52,7 +55,7 @@ class Classifier(nn.Module):
         """One or two (B, 3, S, S) pictures in [-1, 1] -> logits (B, classes) and features (B, F)."""
         x = torch.cat(pictures, dim=1)  # (B, 3 or 6, S, S)
         features = self.backbone(to_imagenet_range(x, self.mean, self.std))  # (B, F)
-        return self.head(features), features
+        return self.head(self.dropout(features)), features
 
 
 def _keep_first_picture(backbone: nn.Module) -> None:
