@@ -204,3 +204,14 @@ def test_views_of_a_pair_are_averaged() -> None:
     assert_close(answers["picture", "pair"].logits, mean)
     assert torch.equal(answers["picture", "pair"].features, answers["picture",].features)
     assert not torch.equal(answers["generated",].logits, answers["pair",].logits)
+
+
+def test_dropout_hides_features_from_the_decision_in_training_only() -> None:
+    """The island loss (Eq. 5) gets all of them; with none dropped the two modes of the head agree."""
+    network = Classifier(backbone="test_resnet", pictures=1, pretrained="none", dropout=0.5)
+    torch.nn.init.normal_(network.head.weight)
+    picture = torch.rand(4, 3, 32, 32)
+    (first, features), (second, again) = network.train()(picture), network(picture)
+    assert torch.equal(features, again) and not torch.allclose(first, second)
+    logits, features = network.eval()(picture)
+    assert torch.equal(logits, network.head(features))
