@@ -9,10 +9,10 @@ preprocessing).
 
 Every classifier sees every picture twice: whole, and the square around the most prominent face that MTCNN finds (the
 whole picture where it finds none); ours sees its own aligned crop in place of that square, of FER2013's as ``ifgan
-prepare fer2013 --align`` makes it. Tight crops favour the one,
-photographs the other: compare each at its best. Milliseconds: one thread, one picture at a time, from the array to the
-probabilities, without finding the face. An expression that a classifier doesn't know counts as wrong in ``accuracy``;
-``balanced`` is the mean recall over the expressions that it knows.
+prepare fer2013 --align`` makes it. Tight crops favour the one, photographs the other: compare each at its best.
+Milliseconds: one thread, one picture at a time, from the array to the probabilities, without finding the face. An
+expression that a classifier doesn't know counts as wrong in ``accuracy``; ``balanced`` is the mean recall over the
+expressions that it knows.
 """
 
 import argparse

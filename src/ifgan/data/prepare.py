@@ -129,11 +129,11 @@ def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[It
 def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
     if found is None or isinstance(item, Rejected):
         return item
-    if not found.aligned and not found.error and item.usual_landmarks_xy_px is not None:
+    if found.aligned:
+        return _write(item, found.aligned[0], out)
+    if found.error is None and item.usual_landmarks_xy_px is not None:
         return _write(item, align_face(as_picture(item.image), item.usual_landmarks_xy_px), out)
-    if not found.aligned:
-        return _rejected(item, found.error or "no face found")
-    return _write(item, found.aligned[0], out)
+    return _rejected(item, found.error or "no face found")
 
 
 def _is_to_do(item: Item, out: Path) -> TypeGuard[SourcePicture]:

@@ -14,8 +14,8 @@ _ERASED_AREA, _ERASED_RATIO = (0.02, 1 / 3), 3.3
 @dataclass(frozen=True)
 class AugmentationPolicy:
     """The ranges to draw from. ``rotation_deg``: angles are uniform in plus or minus this; ``zoom``: sizes in 1 plus or
-    minus this; ``erase``: how many pictures lose a rectangle (Zhong et al., Random Erasing, https://arxiv.org/abs/1708.04896;
-    their shares of the area, up to a third, and shapes, up to 3.3 times as long as wide).
+    minus this; ``erase``: share of the pictures that lose a rectangle, a fiftieth to a third of their area and at most
+    3.3 times as long as wide (Zhong et al., Random Erasing, https://arxiv.org/abs/1708.04896).
     """
 
     flip: bool

@@ -37,7 +37,8 @@ def transfer_figure(
     ``inputs`` are left out.
 
     Of each subject and expression the last picture (the strongest, where intensities are known) is shown; a gap where
-    there is none. Sets without subjects show pictures drawn at random in their place, as does a figure without inputs.
+    there is none. Sets without subjects show pictures drawn at random in their place, as does a figure without inputs
+    unless ``subjects`` are named.
     Raises InputError.
     """
     groups = _groups(pairs, subjects, count, by_subject=inputs)

@@ -22,7 +22,7 @@ class InputForm:
     """What a model sees of an aligned face. The default changes nothing.
 
     ``closeup``: the middle 1/closeup of it; ``grey``: without colour (Rec. 601 luma); ``detail_px``: no finer than so
-    many pixels a side, 0 for as it is. All three for pictures; average faces are only framed.
+    many pixels a side, 0 for as it is. All three for pictures; average faces are only framed. Not in the paper.
     """
 
     closeup: float = 1.0
@@ -35,7 +35,7 @@ class InputForm:
         return cls(config.closeup, config.grey, config.detail_px)
 
     def __call__(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
-        """A picture's, square HWC uint8 RGB."""
+        """A picture's: (side, side, 3) uint8 RGB to the same of a smaller side. Raises PictureError like `shrink`."""
         framed = self.frame(aligned_hwc_uint8)
         if not self.grey and not self.detail_px:
             return framed
@@ -47,7 +47,8 @@ class InputForm:
         return np.asarray(picture)
 
     def frame(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
-        """An average face's: its middle."""
+        """An average face's, its middle: (side, side, 3) uint8 RGB to a smaller side. Raises PictureError."""
+        _check(aligned_hwc_uint8)
         side = len(aligned_hwc_uint8)
         cut = round(side * (1 - 1 / self.closeup) / 2)
         return np.ascontiguousarray(aligned_hwc_uint8[cut : side - cut, cut : side - cut])
@@ -84,12 +85,17 @@ def shrink(aligned_hwc_uint8: np.ndarray, size_px: int) -> np.ndarray:
     A picture that has this side already is returned as it is: so a cache of shrunken pictures gives the same
     bits as the pictures themselves. Raises PictureError for anything but a square HWC uint8 RGB array.
     """
-    shape, side = aligned_hwc_uint8.shape, working_side(size_px)
-    if aligned_hwc_uint8.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3:
-        raise PictureError(f"an aligned face must be square HWC uint8 RGB, got {aligned_hwc_uint8.dtype} {shape}")
-    if shape[0] == side:
+    _check(aligned_hwc_uint8)
+    side = working_side(size_px)
+    if len(aligned_hwc_uint8) == side:
         return aligned_hwc_uint8
     return np.asarray(Image.fromarray(aligned_hwc_uint8).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def _check(picture: np.ndarray) -> None:
+    shape = picture.shape
+    if picture.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3:
+        raise PictureError(f"an aligned face must be square HWC uint8 RGB, got {picture.dtype} {shape}")
 
 
 def to_model_input(

