@@ -10,7 +10,7 @@ import yaml
 
 from ifgan.errors import InputError
 
-_LEAST = {"epochs": 1, "batch_size": 1, "image_size": 1, "closeup": 1, "detail_px": 0, "mixup": 0}
+_LEAST = {"epochs": 1, "batch_size": 1, "image_size": 1, "closeup": 1, "detail_px": 0, "corners_px": 0, "mixup": 0}
 METHODS = ("baseline", "ifgan-noattention", "ifgan")  # §4.4, Table 1's last three rows
 
 
@@ -84,6 +84,8 @@ class Config:
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
     classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)
     """what E reads after training where it reads pairs: the pair, or one half alone; mean log-probability of several"""
+    corners_px: int = 0
+    """after training E reads four crops more, so many pixels from the middle to each corner; mean log-probability"""
     mirror: bool = False
     """after training E reads everything mirrored too; mean log-probability of both"""
     classifier_dropout: float = 0.0

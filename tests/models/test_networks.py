@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from ifgan.errors import InputError
@@ -187,6 +188,23 @@ def test_what_is_mirrored_is_read_alike() -> None:
     system.mirror = True
     assert_close(system(x).logits, expected)
     assert_close(system(x).average_face, plain.average_face)
+
+
+def test_five_crops_are_averaged_and_the_average_face_stays() -> None:
+    x = torch.rand(2, 3, 32, 32) * 2 - 1
+    system = build_system(tiny(), 6).eval()
+    plain, E = system(x), system.classifier
+    padded = F.pad(x, (3, 3, 3, 3), mode="replicate")
+    crops = [padded[..., 3 + y : 35 + y, 3 + x : 35 + x] for x, y in ((0, 0), (-3, -3), (-3, 3), (3, -3), (3, 3))]
+    expected = torch.stack([E(crop, plain.average_face)[0].log_softmax(1) for crop in crops]).mean(0)
+    five = build_system(tiny(corners_px=3), 6).eval()
+    five.load_state_dict(system.state_dict())
+    assert_close(five(x).logits, expected)
+    assert_close(five(x).average_face, plain.average_face)
+    assert_close(five(x).features, plain.features)
+    five.mirror = True  # ten crops: those of the mirrored face are read alike
+    mirrored = torch.stack([E(crop.flip(-1), plain.average_face.flip(-1))[0].log_softmax(1) for crop in crops]).mean(0)
+    assert_close(five(x).logits, (expected + mirrored) / 2)
 
 
 def test_views_of_a_pair_are_averaged() -> None:

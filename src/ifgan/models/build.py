@@ -27,6 +27,7 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         mixture,
         classifier_input=config.classifier_input,
         classifier_views=config.classifier_views,
+        corners_px=config.corners_px,
         mirror=config.mirror,
         redraw=config.redraw,
     )

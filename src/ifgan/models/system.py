@@ -2,11 +2,13 @@
 are employed during testing".
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ifgan.models.classifier import Classifier, ClassifierInput
 from ifgan.models.generator import Generator
@@ -29,8 +31,8 @@ class System(nn.Module):
 
     ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, which makes
     the prediction strictly identity-free; ``classifier_views``: of a pair both halves, or one and the other blank;
-    ``mirror``: it reads everything mirrored too. ``redraw``: whether the face that is given out is G's drawing, which
-    E reads, or its ``mixture``.
+    ``corners_px``: four crops more, so far from the middle; ``mirror``: everything mirrored too. ``redraw``: whether
+    the face that is given out is G's drawing, which E reads, or its ``mixture``.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class System(nn.Module):
         *,
         classifier_input: ClassifierInput = "pair",
         classifier_views: tuple[str, ...] = ("pair",),
+        corners_px: int = 0,
         mirror: bool = False,
         redraw: Redraw = "free",
     ) -> None:
@@ -50,19 +53,30 @@ class System(nn.Module):
         self.mixture = mixture
         self.classifier_input = classifier_input
         self.classifier_views = classifier_views
+        self.corners_px = corners_px
         self.mirror = mirror
         self.redraw = redraw
 
     def forward(self, image: Tensor) -> SystemOutput:
         """image: (B, 3, S, S) in [-1, 1]."""
         face = None if self.generator is None else self.generator(image)  # (B, 3, S, S)
-        logits, features = self._read(image, face)
-        if self.mirror:
-            mirrored, _ = self._read(image.flip(-1), None if face is None else face.flip(-1))
-            logits = _mean_log_probabilities(logits, mirrored)
+        read = [self._read(*pair) for pair in self._crops(image, face)]
+        logits = read[0][0] if len(read) == 1 else _mean_log_probabilities(*(logits for logits, _ in read))
         if face is not None and self.mixture is not None and self.redraw == "mixture":
             face = self.mixture(face.float())
-        return SystemOutput(face, logits, features)
+        return SystemOutput(face, logits, read[0][1])
+
+    def _crops(self, image: Tensor, face: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The pictures as they came, then the others that are read. As in training, the average face stays where it is
+        when the picture is cropped elsewhere, and is mirrored with it.
+        """
+        reach = self.corners_px
+        corners = [(x, y) for y in (-reach, reach) for x in (-reach, reach)] if reach else []
+        for x, y in [(0, 0), *corners]:
+            crop = shifted(image, x, y)
+            yield crop, face
+            if self.mirror:
+                yield crop.flip(-1), None if face is None else face.flip(-1)
 
     def _read(self, image: Tensor, face: Tensor | None) -> tuple[Tensor, Tensor]:
         """logits (B, classes), or the mean log-probabilities of several views; features (B, F) of the first view."""
@@ -77,6 +91,14 @@ class System(nn.Module):
         if len(read) == 1:
             return read[0]
         return _mean_log_probabilities(*(logits for logits, _ in read)), read[0][1]
+
+
+def shifted(image: Tensor, right_px: int, down_px: int) -> Tensor:
+    """(B, 3, S, S) -> the same of a crop so many pixels to the right and down; beyond the picture its edge repeats."""
+    reach, side = max(abs(right_px), abs(down_px)), image.shape[-1]
+    padded = F.pad(image, (reach,) * 4, mode="replicate")
+    left, top = reach + right_px, reach + down_px
+    return padded[..., top : top + side, left : left + side]
 
 
 def _mean_log_probabilities(*readings: Tensor) -> Tensor:
