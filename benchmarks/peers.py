@@ -34,6 +34,7 @@ from ifgan.faces.picture import as_picture
 from ifgan.faces.pipeline import FoundFaces, find_faces
 from ifgan.labels import canonical
 from ifgan.predict import Recognizer
+from ifgan.weights import PACKAGED_MODEL
 
 Classify = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 RGB -> a score for each of its classes
 
@@ -51,7 +52,7 @@ def main() -> None:
     """Print a row a classifier and kind of crop."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", help="ours: a run folder, a checkpoint or a Hugging Face id")
+    parser.add_argument("--model", default=PACKAGED_MODEL, help="ours: ifgan-wild, a run folder, a checkpoint file")
     parser.add_argument("--count", type=int, default=900, help="pictures, drawn at random; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", help="only this part of the set, e.g. validation (FER2013's PublicTest)")
@@ -69,11 +70,10 @@ def main() -> None:
     for name, classes, classify in classifiers():
         for crop, crops in (("whole", images), ("face", squares)):
             report(f"{name}, {crop}", classes, classify, crops, true)
-    if arguments.model:
-        recognizer = Recognizer.from_pretrained(arguments.model, aligned=True)
-        aligned = [face_of(*both) for both in zip(sought, found, strict=True)]
-        for crop, crops in (("whole", images), ("aligned", aligned)):
-            report(f"ifgan, {crop}", recognizer.labels, ours(recognizer), crops, true)
+    recognizer = Recognizer.from_pretrained(arguments.model, aligned=True)
+    aligned = [face_of(*both) for both in zip(sought, found, strict=True)]
+    for crop, crops in (("whole", images), ("aligned", aligned)):
+        report(f"ifgan, {crop}", recognizer.labels, ours(recognizer), crops, true)
 
 
 def chosen(folder: Path, count: int, seed: int, split: str | None) -> list[SourcePicture]:

@@ -74,7 +74,7 @@ def test_every_option_is_explained(command: str) -> None:
         ["wonder"],
         ["check"],
         ["check", "somewhere", "--wrong"],
-        ["predict", "a.png"],
+        ["predict"],
         ["predict", "a.png", "--model", "m", "--workers", "many"],
         ["prepare", "imaginary", "in", "--out", "out"],
         ["evaluate", "run", "--data", "set", "--split", "all"],

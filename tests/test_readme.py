@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from drawn_faces import draw_face, on_canvas
+from ifgan import Recognizer
 from ifgan.cli import build_parser
-from ifgan.training.run_data import SplitChoice, load_run_data
-from tiny_runs import make_prepared, tiny, train_tiny
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -52,16 +51,14 @@ def test_the_leakage_table_is_the_kept_one():
 
 
 def test_the_four_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    data = load_run_data(make_prepared(tmp_path / "raw", tmp_path / "set"), SplitChoice(0))
     monkeypatch.chdir(tmp_path)
-    train_tiny(tiny(epochs=1), data, Path("demo/runs/ifgan"))
     canvas, _ = on_canvas([draw_face(1, 200, "neutral")], 400, 400, [(100, 100)])
     Image.fromarray(np.asarray(canvas)).save("photo.jpg")
     code = re.search(r"```python\n(.*?)```", README, re.S)
     assert code is not None
     exec(code[1], {})
-    assert capsys.readouterr().out.split()[0] in data.labels
-    assert Image.open("identity_free.png").size == (32, 32)
+    assert capsys.readouterr().out.split()[0] in Recognizer.from_pretrained().labels
+    assert Image.open("identity_free.png").size == (128, 128)
 
 
 def test_links_lead_somewhere():

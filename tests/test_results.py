@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ifgan.config import to_dict
 from ifgan.experiments.report import method_tables, write_results
 from ifgan.experiments.run_records import on_other_sets, read_runs
+from ifgan.models.checkpoint import load_trained
+from ifgan.weights import packaged_model
 
 ROOT = Path(__file__).parents[1]
 KEPT = sorted(path.parent for path in (ROOT / "results").glob("*/results.json"))
@@ -48,3 +52,19 @@ def test_nobody_is_tested_who_trained(folder: Path):
 @pytest.mark.parametrize("folder", KEPT, ids=names)
 def test_the_list_of_results_names_the_folder(folder: Path):
     assert f"[{folder.name}]({folder.name}/report.html)" in (ROOT / "results" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("file", ["runs/ifgan/evaluation_validation.json", "faces-wild/ifgan.json"])
+def test_the_model_card_tells_what_was_measured(file: str):
+    content = json.loads((ROOT / "results" / "wild" / file).read_text())
+    (method,) = content["methods"].values()
+    (fold,) = method["folds"]
+    card = (ROOT / "docs" / "model_card.md").read_text()
+    assert f"| {fold['n']} | `ifgan-wild` | {fold['accuracy']:.3f} | " in card
+    for name, row in zip(content["labels"], fold["confusion"], strict=True):
+        assert f"| {name} | {' | '.join(map(str, row))} | " in card
+
+
+def test_the_kept_run_is_the_model_in_the_package():
+    config = (ROOT / "results" / "wild" / "runs" / "ifgan" / "config.yaml").read_text()
+    assert yaml.safe_load(config) == json.loads(json.dumps(to_dict(load_trained(packaged_model()).config)))

@@ -78,8 +78,8 @@ class Config:
     backbone: str = "resnet101.tv_in1k"
     """any timm model"""
     pretrained: str = "imagenet"
-    """imagenet (timm's weights from its hub), packaged (those inside a package), none, or a file with the weights, such
-    as a baseline's checkpoint"""
+    """imagenet (timm's weights from its hub), packaged (those inside a package), none, ifgan-wild, or a file with the
+    weights, such as a run's checkpoint"""
     classifier_input: Literal["pair", "generated"] = "pair"
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
     classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)

@@ -1,6 +1,6 @@
 """Expressions, and faces without identity, from pictures.
 
-recognizer = Recognizer.from_pretrained("runs/ifgan")
+recognizer = Recognizer.from_pretrained()
 for face in recognizer("photo.jpg"):
     print(face.expression, face.confidence, face.box)
 """
@@ -20,6 +20,7 @@ from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.system import Redraw
+from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 # Faces at a time. On a CPU more costs memory (the paper's networks take 4 GB for 32) and gains nothing.
 _BATCH = {"cpu": 8, "cuda": 32}
@@ -72,13 +73,14 @@ class Recognizer:
     @classmethod
     def from_pretrained(
         cls,
-        model: str | Path,
+        model: str | Path = PACKAGED_MODEL,
         *,
         device: torch.device | str = "cpu",
         aligned: bool = False,
         redraw: Redraw | None = None,
     ) -> "Recognizer":
-        """From a run folder, a ``.safetensors`` file, a folder with ``model.safetensors``, or a Hugging Face id.
+        """From the model in the package (docs/model_card.md), a run folder, a ``.safetensors`` file, a folder with
+        ``model.safetensors``, or a Hugging Face id.
 
         ``aligned``: pictures are aligned faces already, their central square is read without detection. ``redraw``:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
@@ -169,13 +171,18 @@ def _faces_or_error(result: PictureFaces) -> list[Prediction]:
 
 
 def find_checkpoint(model: str | Path) -> Path:
-    """The checkpoint file that a name stands for. Raises InputError."""
+    """The checkpoint file that a name stands for; ``ifgan-wild`` is the package's own, also where a folder of that name
+    lies. Raises InputError.
+    """
+    if str(model) == PACKAGED_MODEL:
+        return packaged_model()
     path = Path(model)
     for candidate in (path, path / "checkpoint" / "best.safetensors", path / "model.safetensors"):
         if candidate.is_file():
             return candidate
     if path.exists() or str(model).count("/") != 1:
-        raise InputError(f"{model}: no model there; expected a run folder, a .safetensors file or a Hugging Face id")
+        expected = f"{PACKAGED_MODEL}, a run folder, a .safetensors file or a Hugging Face id"
+        raise InputError(f"{model}: no model there; expected {expected}")
     from huggingface_hub import hf_hub_download
 
     try:

@@ -5,12 +5,13 @@ from typing import Literal
 
 from ifgan.commands.status import FAILED
 from ifgan.errors import InputError
+from ifgan.weights import PACKAGED_MODEL
 
 
 def predict(
     pictures: list[Path],
     *,
-    model: str,
+    model: str = PACKAGED_MODEL,
     json_out: str = "-",
     faces: Path | None = None,
     aligned: bool = False,
@@ -22,7 +23,7 @@ def predict(
 
     Args:
         pictures: files and folders
-        model: run folder, checkpoint file or Hugging Face id
+        model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
         json_out: file to write, or - for standard output
         faces: folder for the redrawn faces; they are not anonymous, see docs/leakage.md
         aligned: pictures are aligned faces already
@@ -42,7 +43,7 @@ def export(model: str, *, out: Path, format: Literal["safetensors"] = "safetenso
     """Write a model as one file to hand on, without what only its training needs.
 
     Args:
-        model: run folder, checkpoint file or Hugging Face id
+        model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
         out: file to write
         format: safetensors: what ifgan predict reads
         full: full precision; unset: weights in half precision, half the size

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ifgan.errors import InputError
 from ifgan.models.packaged_weights import packaged_state
+from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 _OURS = "classifier.backbone."  # what E's backbone is called in a checkpoint of ifgan
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -17,8 +18,8 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     """``timm.create_model`` with the weights that ``pretrained`` names: "imagenet" for timm's from the hub or its
-    cache, "packaged" for those inside a package (packaged_weights.py), "none", or a .safetensors/.pth file, also a
-    baseline's checkpoint: of its E the backbone.
+    cache, "packaged" for those inside a package (packaged_weights.py), "none", "ifgan-wild" (the package's own model)
+    or a .safetensors/.pth file, also a checkpoint of ifgan: of its E the backbone, of a pair's stem the picture's half.
 
     Raises InputError when there is no such backbone or its weights can't be had.
     """
@@ -26,10 +27,10 @@ def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     if pretrained == "packaged":
         options["pretrained_cfg_overlay"] = {"state_dict": packaged_state(name)}
     elif pretrained not in ("imagenet", "none"):
-        path = Path(pretrained)
+        path = packaged_model() if pretrained == PACKAGED_MODEL else Path(pretrained)
         if not path.is_file():
             raise InputError(f"{path}: no such weights file; expected 'imagenet', 'packaged', 'none' or a file")
-        options["pretrained_cfg_overlay"] = {"state_dict": _read_state(path)}
+        options["pretrained_cfg_overlay"] = {"state_dict": _read_state(path, name)}
     try:
         return timm.create_model(name, **options)
     except Exception as error:  # timm, the hub client and torch each raise their own kinds
@@ -46,12 +47,15 @@ def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return ((pictures + 1) / 2 - mean) / std
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        state = load_file(path)
-        ours = {name.removeprefix(_OURS): tensor.float() for name, tensor in state.items() if name.startswith(_OURS)}
-        return ours or state
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _read_state(path: Path, backbone: str) -> dict[str, Tensor]:
+    if path.suffix != ".safetensors":
+        return torch.load(path, map_location="cpu", weights_only=True)
+    state = load_file(path)
+    ours = {name.removeprefix(_OURS): tensor.float() for name, tensor in state.items() if name.startswith(_OURS)}
+    known = timm.get_pretrained_cfg(backbone)
+    if known is not None and (stem := f"{known.first_conv}.weight") in ours:
+        ours[stem] = ours[stem][:, :3]  # of a pair's six channels the picture's; three stay three
+    return ours or state
 
 
 def _short(error: Exception) -> str:

@@ -1,0 +1,117 @@
+"""The model in the package: it is there, small, complete, and says offline what it said when it was put in."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import ifgan.weights
+from drawn_faces import draw_face, on_canvas
+from ifgan import Recognizer
+from ifgan.cli import build_parser
+from ifgan.errors import InputError
+from ifgan.labels import EXPRESSIONS
+from ifgan.models.checkpoint import read_tensors
+from ifgan.models.classifier import Classifier
+from ifgan.predict import find_checkpoint
+from ifgan.weights import PACKAGED_MODEL, packaged_model
+
+# Probabilities of drawn faces (seed, expression) when the model was put in. A change of the crop, the form, the
+# temperature or the weights moves them; rounding does not.
+GOLDEN: dict[tuple[int, str], dict[str, float]] = {
+    (1, "happiness"): {
+        "anger": 0.015,
+        "disgust": 0.002,
+        "fear": 0.145,
+        "happiness": 0.389,
+        "sadness": 0.016,
+        "surprise": 0.405,
+        "neutral": 0.028,
+    },
+    (2, "surprise"): {
+        "anger": 0.009,
+        "disgust": 0.001,
+        "fear": 0.158,
+        "happiness": 0.019,
+        "sadness": 0.008,
+        "surprise": 0.797,
+        "neutral": 0.007,
+    },
+    (3, "anger"): {
+        "anger": 0.020,
+        "disgust": 0.001,
+        "fear": 0.832,
+        "happiness": 0.009,
+        "sadness": 0.038,
+        "surprise": 0.084,
+        "neutral": 0.018,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer.from_pretrained()
+
+
+def test_it_is_small_and_complete(recognizer: Recognizer):
+    assert packaged_model().stat().st_size <= 25e6
+    tensors, header = read_tensors(packaged_model())
+    assert set(recognizer.labels) == set(EXPRESSIONS) - {"contempt"}
+    assert header["temperature"] != 1.0 and recognizer.redraws
+    assert any(name.startswith("generator.attention") for name in tensors)
+    assert recognizer.trained.system.mixture is not None and recognizer.trained.system.mixture.averages.any()
+
+
+def test_it_is_what_names_and_defaults_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert build_parser().parse_args(["predict", "photo.jpg"]).predict.model == PACKAGED_MODEL
+    (tmp_path / PACKAGED_MODEL).mkdir()  # somebody's folder of that name is not taken in its place
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint(PACKAGED_MODEL) == packaged_model()
+
+
+def test_a_run_may_start_from_it(recognizer: Recognizer):
+    backbone = Classifier(backbone="tf_efficientnet_lite0", pictures=1, pretrained=PACKAGED_MODEL).backbone
+    learnt = recognizer.trained.system.classifier.backbone.state_dict()
+    for name, found in backbone.state_dict().items():
+        assert torch.equal(found, learnt[name][:, :3] if name == "conv_stem.weight" else learnt[name])
+
+
+def test_an_installation_without_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ifgan.weights, "files", lambda name: tmp_path)
+    with pytest.raises(InputError, match="ifgan-wild: this installation of ifgan has no model inside"):
+        Recognizer.from_pretrained()
+
+
+def test_it_needs_no_network_and_no_home(tmp_path: Path):
+    """Any socket to another machine fails in that process, and nothing is written to its home."""
+    np.save(tmp_path / "photo.npy", on_canvas([draw_face(1, 200, "happiness")], 400, 400, [(100, 100)])[0])
+    home = tmp_path / "home"
+    home.mkdir()
+    code = """
+import json, socket, numpy
+def refuse(*args, **options): raise AssertionError("a connection was tried")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from ifgan import Recognizer
+faces = Recognizer.from_pretrained()(numpy.load("photo.npy"))
+print(json.dumps([face.to_dict() for face in faces]))
+"""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    (face,) = json.loads(done.stdout)
+    assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert list(home.rglob("*")) == []
+
+
+@pytest.mark.parametrize(("seed", "expression"), GOLDEN)
+def test_it_says_what_it_said(recognizer: Recognizer, seed: int, expression: str):
+    (face,) = recognizer.read([draw_face(seed, 256, expression)[0]])
+    assert face.probabilities == pytest.approx(GOLDEN[seed, expression], abs=0.01)
+    assert face.average_face is not None and np.asarray(face.average_face).std() > 10
