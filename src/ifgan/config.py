@@ -30,6 +30,9 @@ class Config:
     """only the middle of the aligned face is used, enlarged so many times; for sets of tight crops"""
     grey: bool = False
     """pictures are read without colour, in training and after; average faces keep theirs"""
+    equalize: bool = False
+    """every picture's grey values (or each colour's) are spread evenly, in training and after, so that flat photographs
+    look like a high-contrast set's"""
     detail_px: int = 0
     """pictures are reduced to this side first, in training and after, so that sharp ones look like a coarse set's; 0:
     as they are"""
@@ -96,6 +99,9 @@ class Config:
     """share of the training pairs whose average-face half is blanked, so that E can't lean on it"""
     blank_picture: float = 0.0
     """share of the training pairs whose picture half is blanked, so that E reads the drawn face and G learns from it"""
+    soft_labels: float = 0.0
+    """share of a training label that the running mean of the weights gives by its own reading of the picture, at the
+    end; it rises from 0 over the epochs; for sets whose labels are noisy"""
     mixup: float = 0.0
     """training pictures, their average faces and labels are mixed in pairs, shares from Beta(mixup, mixup); 0: none"""
     joint_batch: bool = True
@@ -178,12 +184,14 @@ class Config:
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least {least}")
-        for name in ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase"):
+        for name in ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
         for name in ("zoom", "classifier_dropout", "weights_ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a number from 0 to below 1")
+        if self.soft_labels and not self.weights_ema:
+            raise InputError("soft_labels: only with weights_ema, whose reading they take")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
         if self.classifier_input != "pair" and self.classifier_views != ("pair",):

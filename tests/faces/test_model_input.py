@@ -157,6 +157,19 @@ def test_a_form_is_a_closeup_without_colour_or_detail() -> None:
     assert coarse(FACE).shape == (64, 64, 3) and (coarse(coarse(FACE)) == coarse(FACE)).all()
 
 
+def test_equalised_pictures_forget_their_contrast() -> None:
+    form = InputForm(grey=True, equalize=True)
+    grey = FACE[..., :1].repeat(3, 2) // 4 * 4
+    flat, bright = grey // 2 + 60, np.uint8(np.sqrt(grey / 255.0) * 255)  # both keep values apart that are apart
+    assert (form(grey) == form(flat)).all() and (form(grey) == form(bright)).all()
+    even = np.tile(np.arange(256, dtype=np.uint8), (256, 1))[..., None].repeat(3, 2)  # each value equally often
+    assert (form(even) == even).all()
+    assert abs(form(FACE)[..., 0].std() - 256 / np.sqrt(12)) < 8  # that of a uniform distribution
+    assert (form(np.full_like(FACE, 90)) == 90).all()  # nothing to spread
+    colour = InputForm(equalize=True)(FACE)
+    assert (colour != colour[..., :1]).any()
+
+
 def test_average_faces_are_framed_and_keep_colour_and_detail() -> None:
     form = InputForm(closeup=2, grey=True, detail_px=16)
     pairs = FacePairs([], ("happiness",), {"happiness": FACE}, 112, form=form)

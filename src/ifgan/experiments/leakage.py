@@ -102,7 +102,7 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     if other.system.generator is not None or other.config.image_size != trained.config.image_size:
         raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
     if InputForm.from_config(other.config) != InputForm.from_config(trained.config):
-        raise InputError(f"{path}: closeup, grey or detail_px are not those of {run}")
+        raise InputError(f"{path}: closeup, grey, detail_px or equalize are not those of {run}")
     theirs, ours = (read_json(folder / "split.json") for folder in (path, run))
     if any(theirs.get(name) != ours.get(name) for name in ("data", "subjects", "choice", "extra", "pictures")):
         raise InputError(f"{path}: was trained on other people than {run}; give the baseline of the same fold")

@@ -1,6 +1,6 @@
 """The one function that makes a model input, for training, prediction, figures and export alike. Paper §4.2.
 
-Aligned face -> its form (close-up, grey, coarse) -> square of 256/224 times the model's size -> flip, rotation, zoom
+Aligned face -> its form (close-up, grey, coarse, even) -> square of 256/224 times its size -> flip, rotation, zoom
 -> crop of the model's size -> float32 in [-1, 1]. The paper's 256 and 224 give the square 256; a model of 96 pixels
 works on 110.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ifgan.config import Config
@@ -22,29 +22,33 @@ class InputForm:
     """What a model sees of an aligned face. The default changes nothing.
 
     ``closeup``: the middle 1/closeup of it; ``grey``: without colour (Rec. 601 luma); ``detail_px``: no finer than so
-    many pixels a side, 0 for as it is. All three for pictures; average faces are only framed. Not in the paper.
+    many pixels a side, 0 for as it is; ``equalize``: each channel's values spread evenly over 0 to 255 (histogram
+    equalisation). All for pictures; average faces are only framed. Not in the paper.
     """
 
     closeup: float = 1.0
     grey: bool = False
     detail_px: int = 0
+    equalize: bool = False
 
     @classmethod
     def from_config(cls, config: Config) -> "InputForm":
         """That of a run."""
-        return cls(config.closeup, config.grey, config.detail_px)
+        return cls(config.closeup, config.grey, config.detail_px, config.equalize)
 
     def __call__(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
         """A picture's: (side, side, 3) uint8 RGB to the same of a smaller side. Raises PictureError like `shrink`."""
         framed = self.frame(aligned_hwc_uint8)
-        if not self.grey and not self.detail_px:
+        if not (self.grey or self.detail_px or self.equalize):
             return framed
         picture = Image.fromarray(framed)
         if self.grey:
-            picture = picture.convert("L").convert("RGB")
+            picture = picture.convert("L")
         if 0 < self.detail_px < picture.width:
             picture = picture.resize((self.detail_px, self.detail_px), Image.Resampling.BILINEAR)
-        return np.asarray(picture)
+        if self.equalize:
+            picture = ImageOps.equalize(picture)
+        return np.asarray(picture.convert("RGB"))
 
     def frame(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
         """An average face's, its middle: (side, side, 3) uint8 RGB to a smaller side. Raises PictureError."""

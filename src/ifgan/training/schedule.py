@@ -38,8 +38,11 @@ def rate_starts(config: Config) -> dict[str, int]:
 
 
 def config_at(config: Config, epoch: int) -> Config:
-    """The settings of ``epoch``: losses whose network has not joined weigh nothing, or E reads pictures alone."""
+    """The settings of ``epoch``: losses whose network has not joined weigh nothing, or E reads pictures alone;
+    labels soften from epoch to epoch.
+    """
     starts = start_epochs(config)
+    config = replace(config, soft_labels=config.soft_labels * epoch / config.epochs)
     if epoch < starts["classifier"] and config.pictures_first:
         config = replace(config, blank_average=1.0, blank_picture=0.0)
     elif epoch < starts["classifier"]:

@@ -17,6 +17,7 @@ from ifgan.errors import InputError
 from ifgan.models.system import pictures_for_classifier
 from ifgan.training.mixing import largest, mixed
 from ifgan.training.networks import Networks, frozen, resting_batch_statistics
+from ifgan.training.soft_labels import softened
 
 Parts = dict[str, Tensor]
 
@@ -100,6 +101,8 @@ def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accele
     Raises InputError that names the step and the terms when a loss is not finite; nothing is updated by it.
     """
     batch = mixed(batch, len(nets.centers.values), config.mixup)
+    with accelerator.autocast():
+        batch = softened(nets, batch, config.soft_labels)
     fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
     parts: Parts = {}
     if nets.discriminator is not None and fake is not None and config.lambda_gan:
