@@ -40,17 +40,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=4, help="timed steps a measurement, after one that is not timed")
+    parser.add_argument("--steps", type=int, help="timed steps a measurement after the first; 4, or none for ours alone")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--ours-only", action="store_true", help="no reference; one step without warm-up")
+    parser.add_argument("--ours-only", action="store_true", help="no reference; the first step, and its memory")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes to ours, any Config field")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         print(json.dumps(measured(arguments)))
     elif arguments.ours_only:
-        answer = child("ours", arguments, steps=0)
-        print(f"ours: first step {answer['first_s']:.1f} s, peak memory {answer['peak_gib']:.2f} GiB")
+        answer = child("ours", arguments, arguments.steps or 0)
+        later = f", later ones {answer['step_s']:.3f} s" if arguments.steps else ""
+        print(f"ours: first step {answer['first_s']:.1f} s{later}, peak memory {answer['peak_gib']:.2f} GiB")
     else:
         compare(arguments)
 
@@ -59,7 +60,7 @@ def compare(arguments: argparse.Namespace) -> None:
     """The two in turn."""
     ratios, memory = [], {}
     for number in range(arguments.rounds):
-        answers = {kind: child(kind, arguments, arguments.steps) for kind in ("plain", "ours")}
+        answers = {kind: child(kind, arguments, arguments.steps or 4) for kind in ("plain", "ours")}
         ratios.append(answers["plain"]["step_s"] / answers["ours"]["step_s"])
         memory = {kind: answer["peak_gib"] for kind, answer in answers.items()}
         times = ", ".join(f"{kind} {answer['step_s']:.3f} s" for kind, answer in answers.items())
