@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, help="timed steps a measurement after the first; 4, or none for ours alone")
+    parser.add_argument("--steps", type=int, help="timed steps after the first; 4, or none for ours alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ours-only", action="store_true", help="no reference; the first step, and its memory")
     parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes to ours, any Config field")
