@@ -11,6 +11,7 @@ import yaml
 from ifgan.errors import InputError
 
 _LEAST = {"epochs": 1, "batch_size": 1, "image_size": 1, "closeup": 1, "detail_px": 0, "corners_px": 0, "mixup": 0}
+_SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "choose_from")
 METHODS = ("baseline", "ifgan-noattention", "ifgan")  # §4.4, Table 1's last three rows
 
 
@@ -136,6 +137,8 @@ class Config:
     # Optimisation (§4.3)
     epochs: int = 100
     """passes over the training pictures"""
+    choose_from: float = 0.0
+    """share of the epochs after which one may be chosen on validation; earlier ones only while there is no later one"""
     batch_size: int = 50
     """pictures a step, over all processes together"""
     learning_rate: float = 1e-4
@@ -184,7 +187,7 @@ class Config:
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise InputError(f"{name} {getattr(self, name)}: expected at least {least}")
-        for name in ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels"):
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
         for name in ("zoom", "classifier_dropout", "weights_ema"):

@@ -15,12 +15,12 @@ from accelerate import Accelerator
 from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
-from ifgan.models.checkpoint import read_tensors
+from ifgan.models.checkpoint import load_trained, read_tensors
 from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import config_at, learning_rate_factor, rate_starts, start_epochs
+from ifgan.training.schedule import config_at, learning_rate_factor, merit, rate_starts, start_epochs
 from ifgan.training.step import blanked, joint_objective, train_step
 from tiny_runs import TINY, make_prepared, tiny, train_tiny
 
@@ -55,6 +55,22 @@ def test_colours_are_learnt(prepared: Path, tmp_path: Path) -> None:
     config = tiny(method="baseline", epochs=8)
     run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path)
     assert max(line["validation"]["accuracy"] for line in RunFolder(tmp_path).metrics()) == 1.0
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.0, 1), (0.5, 3), (1.0, 4)])
+def test_the_best_epoch_is_chosen_among_the_late_ones(share: float, first: int, prepared: Path, tmp_path: Path) -> None:
+    config = tiny(method="baseline", epochs=4, choose_from=share, learning_rate=1e-2)
+    run = train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path)
+    late = [line for line in run.metrics() if line["epoch"] >= first]
+    best = max(late, key=lambda line: (line["validation"]["accuracy"], -line["validation"]["loss"]))
+    assert load_trained(run.best).about["epoch"] == best["epoch"]
+
+
+def test_an_early_epoch_is_kept_while_there_is_no_later_one() -> None:
+    config = tiny(epochs=4, choose_from=0.5)
+    assert merit(config, 0, 0.5, 1.0) > merit(config, -1, -1.0, float("inf"))
+    assert merit(config, 2, 0.1, 3.0) > merit(config, 1, 0.9, 0.2)
+    assert merit(config, 3, 0.9, 0.1) > merit(config, 2, 0.9, 0.2) > merit(config, 3, 0.8, 0.1)
 
 
 def test_killed_anywhere_and_resumed_equals_unbroken(prepared: Path, tmp_path: Path) -> None:

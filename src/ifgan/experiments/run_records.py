@@ -12,6 +12,7 @@ from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.variants import variant_of, variant_rank, without_variant
 from ifgan.files import read_json
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import merit
 
 PLAN = "crossval.json"  # what a cross-validation was to do
 
@@ -80,10 +81,13 @@ class RunRecord:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch that validation chose, counted from 1: highest accuracy, among equals the lowest loss."""
-        lines = self.run.metrics()
-        best = max(lines, key=lambda line: (line["validation"]["accuracy"], -line["validation"]["loss"]), default=None)
+        """The epoch that validation chose, counted from 1."""
+        best = max(self.run.metrics(), key=self._merit, default=None)
         return None if best is None else best["epoch"]
+
+    def _merit(self, line: dict[str, Any]) -> tuple[bool, float, float]:
+        validation = line["validation"]
+        return merit(self.config, line["epoch"] - 1, validation["accuracy"], validation["loss"])
 
 
 def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:

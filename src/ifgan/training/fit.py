@@ -22,7 +22,7 @@ from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import config_at, learning_rate_factor, rate_starts
+from ifgan.training.schedule import config_at, learning_rate_factor, merit, rate_starts
 from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
 
@@ -131,10 +131,11 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
     """Write the best checkpoint when this epoch is it, with the temperature that fits its validation pictures."""
-    accuracy, loss = evaluation.summary()["accuracy"], evaluation.loss
-    if (accuracy, -loss) <= (progress.best_accuracy, -progress.best_loss):
+    config, accuracy, loss = session.config, float(evaluation.summary()["accuracy"] or 0.0), evaluation.loss
+    best = merit(config, progress.best_epoch, progress.best_accuracy, progress.best_loss)
+    if merit(config, progress.epoch, accuracy, loss) <= best:
         return
-    progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, float(accuracy or 0.0), loss
+    progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
     if session.leads:
         about = {"epoch": progress.epoch + 1, "selection": "validation", "validation": evaluation.summary()}
         temperature = fit_temperature(evaluation.probabilities, evaluation.true)

@@ -37,6 +37,14 @@ def rate_starts(config: Config) -> dict[str, int]:
     return start_epochs(config) | early
 
 
+def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
+    """By which the best ``epoch`` (from 0) is chosen on validation, larger is better: not before ``choose_from`` where
+    there are later ones, then the highest accuracy, among equals the lowest loss.
+    """
+    first = min(int(config.choose_from * config.epochs), config.epochs - 1)
+    return epoch >= first, accuracy, -loss
+
+
 def config_at(config: Config, epoch: int) -> Config:
     """The settings of ``epoch``: losses whose network has not joined weigh nothing, or E reads pictures alone;
     labels soften from epoch to epoch.
