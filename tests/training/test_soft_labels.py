@@ -60,9 +60,11 @@ def test_the_share_rises_from_nothing_towards_what_is_asked_for() -> None:
     assert [config_at(config, epoch).soft_labels for epoch in (0, 5, 9)] == pytest.approx([0, 0.25, 0.45])
 
 
-@pytest.mark.parametrize("method", ["baseline", "ifgan"])
-def test_a_step_with_soft_labels(method: str) -> None:
-    config = tiny(method=method, weights_ema=0.5, soft_labels=0.5, mixup=0.2)
+@pytest.mark.parametrize(
+    ("method", "reads"), [("baseline", "pair"), ("baseline", "generated"), ("ifgan", "pair"), ("ifgan", "generated")]
+)
+def test_a_step_with_soft_labels(method: str, reads: str) -> None:
+    config = tiny(method=method, classifier_input=reads, weights_ema=0.5, soft_labels=0.5, mixup=0.2)
     accelerator = make_accelerator(config)
     nets = build_networks(config, 3, accelerator)
     first = train_step(nets, batch_of(), config, accelerator, 0)["softmax"]
