@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import ndimage
+from sklearn.decomposition import PCA
 
 from ifgan.cli import main
 from ifgan.errors import InputError
@@ -15,7 +16,7 @@ from ifgan.experiments.anonymisers import Plain, blurred, pixelated, stored, vie
 from ifgan.experiments.evaluation import open_run
 from ifgan.experiments.leakage import measure_leakage, picture_groups
 from ifgan.experiments.leakage_report import Leakage
-from ifgan.experiments.reidentification import PROBES, nearest_neighbour, read_from, reidentified
+from ifgan.experiments.reidentification import PROBES, nearest_neighbour, read_from, reidentified, whitened
 from ifgan.training.run_data import SplitChoice, load_run_data
 from tiny_runs import make_prepared, tiny, train_tiny
 
@@ -61,6 +62,20 @@ def test_the_nearest_neighbour_is_that_of_the_angle_from_the_mean():
     train = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]]) + 5
     found = nearest_neighbour(train, np.array(["right", "up", "down"]), np.array([[9.0, 5.5], [4.9, 5.1]]))
     assert found.tolist() == ["right", "up"]
+
+
+@pytest.mark.parametrize("shape", [(12, 40), (40, 12)], ids=["more columns", "more rows"])
+def test_components_are_those_of_a_principal_component_analysis(shape: tuple[int, int]):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(shape[0] + 5, shape[1])) * np.geomspace(1, 1e-3, shape[1])  # the last few under 0.1 %
+    train, test = vectors[:-5], vectors[-5:]
+    theirs = PCA(0.999, whiten=True, svd_solver="full").fit(train)
+    expected = theirs.transform(train), theirs.transform(test)
+    assert expected[0].shape[1] < min(shape)
+    found_both = whitened(train, test)
+    signs = np.sign((expected[0] * found_both[0]).sum(axis=0))  # a component may point either way
+    for found, wanted in zip(found_both, expected, strict=True):
+        np.testing.assert_allclose(found * signs, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize(
