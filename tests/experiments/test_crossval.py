@@ -187,6 +187,14 @@ def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path:
     assert figure is not None
     (line, *_), *_ = figure.axes[0].containers
     assert line.get_xdata().tolist() == [1, 2]
+    longer = [  # few people over more epochs, so that all are updated on as often
+        replace(record, method=f"{record.method} epochs={epochs}", config=replace(record.config, epochs=epochs))
+        for record in records
+        for epochs in [4 // record.train_subjects]
+    ]
+    (line, *_), *_ = few_subjects_figure(longer).axes[0].containers
+    assert line.get_xdata().tolist() == [1, 2]
+    assert len(few_subjects_figure([*records, *longer]).axes[0].containers) > 1  # one number, two lengths: apart
     write_report(tmp_path / "runs", tmp_path / "report")
     assert (tmp_path / "report" / "accuracy_over_training_subjects.png").exists()
 

@@ -134,10 +134,9 @@ def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
     if all(record.asked_subjects is None for record in records):
         return None
     lines: dict[str, dict[int, list[float]]] = {}
-    for record in records:
+    for record, line in zip(records, _lines(records), strict=True):
         if record.outcome is not None:
-            method = re.sub(r" train_subjects=\S+", "", record.method)
-            found = lines.setdefault(method, {}).setdefault(record.train_subjects, [])
+            found = lines.setdefault(line, {}).setdefault(record.train_subjects, [])
             found.append(metrics.accuracy(record.outcome.evaluation.confusion))
     figure = new_figure(7, 3.6)
     axis = figure.subplots()
@@ -154,6 +153,19 @@ def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
     axis.grid(alpha=0.3)
     axis.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _lines(records: list[RunRecord]) -> list[str]:
+    """Of every run its method without the number of people; without epochs too where each number has its own, so that
+    few people are updated on as often as many.
+    """
+    places = [(re.sub(r" (train_subjects|epochs)=\S+", "", record.method), record.train_subjects) for record in records]
+    epochs: dict[tuple[str, int], set[int]] = {}
+    for place, record in zip(places, records, strict=True):
+        epochs.setdefault(place, set()).add(record.config.epochs)
+    if all(len(found) == 1 for found in epochs.values()):
+        return [method for method, _ in places]
+    return [re.sub(r" train_subjects=\S+", "", record.method) for record in records]
 
 
 def _shares(outcomes: list[RunOutcome]) -> list[float]:
