@@ -64,6 +64,19 @@ def test_the_model_card_tells_what_was_measured(file: str):
         assert f"| {name} | {' | '.join(map(str, row))} | " in card
 
 
+def test_the_model_card_tells_what_probes_found():
+    card = (ROOT / "docs" / "model_card.md").read_text()
+    shares: dict[str, list[float]] = {}
+    for name in ("unseen-people", "faces-wild"):
+        content = json.loads((ROOT / "results" / "wild" / f"leakage-{name}" / "leakage.json").read_text())
+        for row in (row for row in content["rows"] if row["vectors"] == "pixels"):
+            found = shares.setdefault(row["view"], [])
+            found += [row["reidentified"][probe]["share"] for probe in ("linear probe", "nearest neighbour")]
+        shares.setdefault("(guessing)", []).extend([content["chance"]] * 2)
+    for view, four in shares.items():
+        assert f"| {view} | " + " | ".join(f"{share:.3f}" for share in four) + " |" in card
+
+
 def test_the_kept_run_is_the_model_in_the_package():
     config = read_config(ROOT / "results" / "wild" / "runs" / "ifgan" / "config.yaml")
     assert config == load_trained(packaged_model()).config
