@@ -77,6 +77,16 @@ def test_the_model_card_tells_what_probes_found():
         assert f"| {view} | " + " | ".join(f"{share:.3f}" for share in four) + " |" in card
 
 
+def test_the_model_card_tells_the_audit():
+    card = (ROOT / "docs" / "model_card.md").read_text()
+    audit = json.loads((ROOT / "results" / "wild" / "audit-rendered-people" / "audit.json").read_text())
+    everybody, *groups = audit["ifgan"]["groups"]
+    assert f"reads {everybody['accuracy']:.3f} of the pictures right" in card
+    for group in (group for group in groups if group["subjects"] > 2):
+        told = f"| {group['subjects']} | {group['accuracy']:.3f} | {group['low']:.3f} to {group['high']:.3f} |"
+        assert f"| {group['group']} {told}" in card
+
+
 def test_the_kept_run_is_the_model_in_the_package():
     config = read_config(ROOT / "results" / "wild" / "runs" / "ifgan" / "config.yaml")
     assert config == load_trained(packaged_model()).config
