@@ -87,6 +87,17 @@ def test_the_model_card_tells_the_audit():
         assert f"| {group['group']} {told}" in card
 
 
+@pytest.mark.parametrize("name", ["test", "fer2013-aligned", "faces-wild"])
+def test_the_model_card_tells_what_rendered_people_teach(name: str):
+    content = json.loads(
+        (ROOT / "results" / "wild" / "runs" / "rendered-alone" / f"evaluation_{name}.json").read_text()
+    )
+    (method,) = content["methods"].values()
+    (fold,) = method["folds"]
+    told = f"| {fold['n']} | {fold['accuracy']:.3f} | {fold['balanced_accuracy']:.3f} |"
+    assert told in (ROOT / "docs" / "model_card.md").read_text()
+
+
 def test_the_kept_run_is_the_model_in_the_package():
     config = read_config(ROOT / "results" / "wild" / "runs" / "ifgan" / "config.yaml")
     assert config == load_trained(packaged_model()).config
