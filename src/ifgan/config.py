@@ -32,11 +32,9 @@ class Config:
     grey: bool = False
     """pictures are read without colour, in training and after; average faces keep theirs"""
     equalize: bool = False
-    """every picture's grey values (or each colour's) are spread evenly, in training and after, so that flat photographs
-    look like a high-contrast set's"""
+    """every picture's grey values (or each colour's) are spread evenly, in training and after, for more contrast"""
     detail_px: int = 0
-    """pictures are reduced to this side first, in training and after, so that sharp ones look like a coarse set's; 0:
-    as they are"""
+    """pictures are reduced to this side first, in training and after, as if from a coarse set; 0: as they are"""
     flip: bool = True
     """random horizontal flip, of the picture and of its average face alike"""
     rotation_deg: float = 5.0
@@ -103,6 +101,8 @@ class Config:
     soft_labels: float = 0.0
     """share of a training label that the running mean of the weights gives by its own reading of the picture, at the
     end; it rises from 0 over the epochs; for sets whose labels are noisy"""
+    teachers: tuple[str, ...] = ()
+    """checkpoints whose mean reading gives that share, the same in every epoch, in place of the running mean's"""
     mixup: float = 0.0
     """training pictures, their average faces and labels are mixed in pairs, shares from Beta(mixup, mixup); 0: none"""
     joint_batch: bool = True
@@ -193,14 +193,14 @@ class Config:
         for name in ("zoom", "classifier_dropout", "weights_ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)}: expected a number from 0 to below 1")
-        if self.soft_labels and not self.weights_ema:
-            raise InputError("soft_labels: only with weights_ema, whose reading they take")
+        if self.soft_labels and not (self.weights_ema or self.teachers):
+            raise InputError("soft_labels: only with weights_ema or teachers, whose reading they take")
+        if self.teachers and not self.soft_labels:
+            raise InputError("teachers: only with soft_labels, the share that is theirs")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
-        if self.classifier_input != "pair" and self.classifier_views != ("pair",):
-            raise InputError("classifier_views: only where E reads pairs")
-        if not self.classifier_views:
-            raise InputError("classifier_views: expected at least one of pair, picture, generated")
+        if not self.classifier_views or (self.classifier_input != "pair" and self.classifier_views != ("pair",)):
+            raise InputError("classifier_views: expected at least one of pair, picture, generated, where E reads pairs")
 
     @property
     def pictures_first(self) -> bool:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from accelerate import Accelerator
 from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
-from ifgan.models.checkpoint import load_trained, read_tensors
+from ifgan.models.checkpoint import load_trained, read_tensors, save_trained
 from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
@@ -55,6 +56,35 @@ def test_colours_are_learnt(prepared: Path, tmp_path: Path) -> None:
     config = tiny(method="baseline", epochs=8)
     run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path)
     assert max(line["validation"]["accuracy"] for line in RunFolder(tmp_path).metrics()) == 1.0
+
+
+def test_loader_processes_change_nothing_and_read_no_picture_twice(prepared: Path, tmp_path: Path) -> None:
+    config = tiny(method="baseline", epochs=2)
+    alone = run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "alone")
+    helped = run_it(dataclasses.replace(config, workers=2), load_run_data(prepared, SplitChoice(0)), tmp_path / "two")
+    assert all(torch.equal(tensor, helped[name]) for name, tensor in alone.items())
+    moved = shutil.copytree(prepared, tmp_path / "set")
+    pairs, files = (load_run_data(folder, SplitChoice(0)).pairs("train", config) for folder in (moved, prepared))
+    pairs.preload()
+    shutil.rmtree(moved)
+    for index in range(len(files)):
+        assert all(torch.equal(one, other) for one, other in zip(pairs[1, index], files[1, index], strict=True))
+
+
+def test_a_run_learns_from_the_checkpoint_of_another_alone(prepared: Path, tmp_path: Path) -> None:
+    """Its soft labels are all that the student gets, and the teacher calls every colour by another's name."""
+    data = load_run_data(prepared, SplitChoice(0))
+    taught = train_tiny(tiny(method="baseline", epochs=8), data, tmp_path / "teacher")
+    trained = load_trained(taught.best)
+    head = trained.system.classifier.head
+    with torch.no_grad():  # what it calls each class moves on by one
+        head.weight.copy_(head.weight.roll(1, 0))
+        head.bias.copy_(head.bias.roll(1, 0))
+    save_trained(tmp_path / "wrong.safetensors", trained)
+    config = tiny(method="baseline", epochs=12, soft_labels=1.0, teachers=(str(tmp_path / "wrong.safetensors"),))
+    student = train_tiny(config, data, tmp_path / "student")
+    assert taught.metrics()[-1]["validation"]["accuracy"] == 1
+    assert student.metrics()[-1]["validation"]["accuracy"] == 0
 
 
 @pytest.mark.parametrize(("share", "first"), [(0.0, 1), (0.5, 3), (1.0, 4)])
@@ -276,7 +306,7 @@ def test_classifier_that_reads_pictures_first_needs_no_drawn_face(prepared: Path
 
 
 def test_what_only_pairs_can_have() -> None:
-    with pytest.raises(InputError, match="only where E reads pairs"):
+    with pytest.raises(InputError, match="where E reads pairs"):
         tiny(classifier_input="generated", classifier_views=("picture",))
     waiting, reading = (
         tiny(epochs=4, classifier_input="generated", classifier_start=0.5, classifier_before=before)

@@ -1,15 +1,19 @@
-"""Softened labels: shares of the own label and of what the averaged E reads, which moves nothing and rises in time."""
+"""Softened labels: shares of the own label and of what the averaged E or teachers read, which moves nothing."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
+from ifgan.models.build import build_system
+from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.training.fit import make_accelerator
 from ifgan.training.mixing import mixed
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.schedule import config_at
-from ifgan.training.soft_labels import softened
+from ifgan.training.soft_labels import load_teachers, softened
 from ifgan.training.step import train_step
 from tiny_runs import tiny
 
@@ -49,7 +53,7 @@ def test_reading_moves_no_weight_and_no_statistic() -> None:
 def test_labels_stay_as_they_are_unless_asked_for() -> None:
     batch = batch_of()
     assert softened(networks(), batch, 0.0) is batch
-    with pytest.raises(InputError, match="soft_labels: only with weights_ema"):
+    with pytest.raises(InputError, match="soft_labels: only with weights_ema or teachers"):
         tiny(soft_labels=0.5)
     with pytest.raises(InputError, match="soft_labels 2"):
         tiny(soft_labels=2, weights_ema=0.5)
@@ -58,6 +62,49 @@ def test_labels_stay_as_they_are_unless_asked_for() -> None:
 def test_the_share_rises_from_nothing_towards_what_is_asked_for() -> None:
     config = tiny(soft_labels=0.5, weights_ema=0.5, epochs=10)
     assert [config_at(config, epoch).soft_labels for epoch in (0, 5, 9)] == pytest.approx([0, 0.25, 0.45])
+    taught = tiny(soft_labels=0.5, teachers=("one.safetensors",), epochs=10)
+    assert {config_at(taught, epoch).soft_labels for epoch in range(10)} == {0.5}
+
+
+LABELS = ("anger", "fear", "neutral")
+
+
+def teacher(path: Path, *, temperature: float = 1.0, **settings: object) -> str:
+    config = tiny(method="baseline", **settings)
+    save_trained(path, Trained(build_system(config, 3).eval(), LABELS, config, {}, temperature))
+    return str(path)
+
+
+def test_teachers_give_their_mean_calibrated_reading_of_the_picture_at_their_own_size(tmp_path: Path) -> None:
+    one = teacher(tmp_path / "one.safetensors", temperature=2.0, mirror=True)
+    other = teacher(tmp_path / "other.safetensors", image_size=64)
+    config = tiny(soft_labels=0.75, teachers=(one, other))
+    accelerator = make_accelerator(config)
+    nets, batch = build_networks(config, 3, accelerator), batch_of()
+    nets.teachers = load_teachers(config, LABELS, accelerator.device)
+    large = torch.nn.functional.interpolate(batch.image, size=(64, 64), mode="bilinear", antialias=True)
+    with torch.inference_mode():
+        first = load_trained(Path(one)).system(batch.image).logits.div(2).softmax(1)
+        second = load_trained(Path(other)).system(large).logits.softmax(1)
+    wanted = 0.25 * torch.eye(3)[batch.label] + 0.75 * (first + second) / 2
+    torch.testing.assert_close(softened(nets, batch, 0.75).label, wanted)
+
+
+def test_teachers_that_know_or_see_something_else_are_refused(tmp_path: Path) -> None:
+    grey, usual = teacher(tmp_path / "grey.safetensors", grey=True), teacher(tmp_path / "usual.safetensors")
+    for file, labels, sentence in [
+        (
+            usual,
+            ("anger", "fear", "sadness"),
+            "usual.safetensors knows anger, fear, neutral; expected anger, fear, sad",
+        ),
+        (grey, LABELS, "grey.safetensors sees faces in another form"),
+        (str(tmp_path / "none.safetensors"), LABELS, "no such checkpoint"),
+    ]:
+        with pytest.raises(InputError, match=sentence):
+            load_teachers(tiny(soft_labels=0.5, teachers=(file,)), labels, torch.device("cpu"))
+    with pytest.raises(InputError, match="teachers: only with soft_labels"):
+        tiny(teachers=(usual,))
 
 
 @pytest.mark.parametrize(

@@ -53,19 +53,22 @@ def same_pixels(looks: list[Look]) -> list[list[int]]:
 def near_pairs(looks: list[Look], parts: list[str]) -> list[tuple[int, int]]:
     """Index pairs of nearly the same, not equal, pictures that lie in different ``parts``.
 
-    Every pair is compared, in blocks: 32,000 pictures take some 20 s and 100 MB.
+    Every pair of two parts is compared, in blocks: FER2013's 29,000 with its other 3,600 take some seconds.
     """
     if not looks:
         return []
-    signs = np.stack([look.signs for look in looks])  # (N, 4)
     part = np.unique(np.array(parts), return_inverse=True)[1]  # (N,)
+    order = np.argsort(part, kind="stable")  # part after part: a block is compared with what follows its first part
+    part, signs = part[order], np.stack([look.signs for look in looks])[order]  # (N,), (N, 4)
     candidates: list[tuple[int, int]] = []
     for start in range(0, len(looks), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        differing = np.bitwise_count(signs[rows, None] ^ signs[None, start:]).sum(axis=2, dtype=np.uint16)  # (R, N')
-        near = (differing <= NEAR_BITS) & (part[rows, None] != part[None, start:])
-        candidates += [(i + start, j + start) for i, j in np.argwhere(near).tolist() if i < j]
-    return [(i, j) for i, j in candidates if looks[i].digest != looks[j].digest and _correlate(looks[i], looks[j])]
+        rows, others = slice(start, start + _ROWS_AT_ONCE), int(np.searchsorted(part, part[start], side="right"))
+        differing = np.bitwise_count(signs[rows, None] ^ signs[None, others:]).sum(axis=2, dtype=np.uint16)  # (R, N')
+        near = (differing <= NEAR_BITS) & (part[rows, None] < part[None, others:])
+        found = np.argwhere(near) + np.array([start, others])  # (M, 2)
+        candidates += [(min(pair), max(pair)) for pair in order[found].tolist()]
+    alike = (pair for pair in sorted(candidates) if _correlate(looks[pair[0]], looks[pair[1]]))
+    return [(i, j) for i, j in alike if looks[i].digest != looks[j].digest]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Every augmentation is a function of (seed, epoch, picture), never of how many we
 run with loader processes and a run over several machines see the same pictures.
 """
 
+from collections import deque
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ifgan.data.sample import Sample
 from ifgan.data.transforms import AugmentationPolicy
+from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
 from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, working_side
 from ifgan.faces.picture import open_picture
@@ -84,6 +86,13 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         image = to_model_input(self._picture(index), self.size_px, augmentation)
         average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
         return Batch(image, average, torch.tensor(self.labels.index(expression)))
+
+    def preload(self) -> None:
+        """Fill the memory of shrunken pictures now, on threads, where the whole set fits: loader processes, which begin
+        anew each epoch, share what is there when they begin and forget what they add.
+        """
+        if self._cache is not None and len(self._cache) < len(self):
+            deque(map_in_order(self._picture, range(len(self))), maxlen=0)
 
     def only(self, samples: list[LocatedSample]) -> "FacePairs":
         """Pairs like these, of other pictures."""

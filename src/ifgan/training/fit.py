@@ -23,6 +23,7 @@ from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import config_at, learning_rate_factor, merit, rate_starts
+from ifgan.training.soft_labels import load_teachers
 from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
 
@@ -55,6 +56,7 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
     nets = build_networks(config, len(train.labels), session.accelerator)
     if nets.system.mixture is not None:
         nets.system.mixture.to(session.accelerator.device).averages.copy_(train.average_inputs())
+    nets.teachers = load_teachers(config, train.labels, session.accelerator.device)
     progress = load_state(run.last, nets) if run.last.exists() else Progress()
     while progress.epoch < config.epochs:
         started = time.monotonic()
@@ -107,7 +109,10 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
     )
     config = config_at(config, progress.epoch)
     nets.train(freeze_batch_statistics=config.freeze_batch_statistics)
-    for batch in DataLoader(session.train, batch_sampler=batches, num_workers=config.workers):
+    if config.workers:
+        session.train.preload()
+    pinned = accelerator.device.type == "cuda"
+    for batch in DataLoader(session.train, batch_sampler=batches, num_workers=config.workers, pin_memory=pinned):
         step = progress.epoch * batches.steps + progress.step
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
         torch.manual_seed(seed_for("step", config.seed, step, accelerator.process_index))
@@ -153,9 +158,10 @@ def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:
 def _to_device(batch: Batch, session: Session) -> Batch:
     layout = torch.channels_last if session.config.channels_last else torch.contiguous_format
     image, average = (
-        tensor.to(session.accelerator.device, memory_format=layout) for tensor in (batch.image, batch.average)
+        tensor.to(session.accelerator.device, memory_format=layout, non_blocking=True)
+        for tensor in (batch.image, batch.average)
     )
-    return Batch(image, average, batch.label.to(session.accelerator.device))
+    return Batch(image, average, batch.label.to(session.accelerator.device, non_blocking=True))
 
 
 def _line(config: Config, record: dict, seconds: float) -> str:

@@ -1,6 +1,6 @@
 """G, D, E and the centres of one run, with their optimizers. Paper Fig. 2, §4.3."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MethodType
@@ -17,6 +17,7 @@ from ifgan.models.build import build_discriminator, build_system
 from ifgan.models.system import System
 from ifgan.seeds import seed_for
 
+Reader = Callable[[Tensor], Tensor]  # pictures (B, 3, S, S) in [-1, 1] -> probabilities (B, N)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -24,7 +25,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class Networks:
     """What one step trains. ``generator``, ``discriminator`` and ``classifier`` are ready for several processes;
     ``system`` and ``plain_discriminator`` are the same weights without that wrapping; ``averaged`` is the system with
-    the running mean of its weights, where one is kept.
+    the running mean of its weights, where one is kept; ``teachers`` read training pictures for soft labels.
     """
 
     system: System
@@ -35,6 +36,7 @@ class Networks:
     discriminator: nn.Module | None
     optimizers: dict[str, torch.optim.Optimizer]
     averaged: AveragedModel | None = None
+    teachers: tuple[Reader, ...] = ()
 
     @property
     def tested(self) -> System:

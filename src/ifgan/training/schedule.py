@@ -47,10 +47,11 @@ def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[boo
 
 def config_at(config: Config, epoch: int) -> Config:
     """The settings of ``epoch``: losses whose network has not joined weigh nothing, or E reads pictures alone;
-    labels soften from epoch to epoch.
+    labels soften from epoch to epoch, unless teachers know from the start.
     """
     starts = start_epochs(config)
-    config = replace(config, soft_labels=config.soft_labels * epoch / config.epochs)
+    if not config.teachers:
+        config = replace(config, soft_labels=config.soft_labels * epoch / config.epochs)
     if epoch < starts["classifier"] and config.pictures_first:
         config = replace(config, blank_average=1.0, blank_picture=0.0)
     elif epoch < starts["classifier"]:

@@ -1,30 +1,64 @@
-"""Labels softened by what the run already knows: the running mean of the weights reads each training picture, and its
-probabilities become part of the label (self-distillation from a mean teacher, https://arxiv.org/abs/1703.01780; against
-noisy labels: https://arxiv.org/abs/2007.00151). Not in the paper; an option.
+"""Labels softened by what is known already: readings of each training picture become part of its label. They are the
+run's own running mean's (self-distillation from a mean teacher, https://arxiv.org/abs/1703.01780; against noisy labels:
+https://arxiv.org/abs/2007.00151), or those of other runs' checkpoints (distillation, https://arxiv.org/abs/1503.02531,
+of the very pixels that the student sees, https://arxiv.org/abs/2106.05237). Not in the paper; an option.
 """
+
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ifgan.config import Config
 from ifgan.data.pairs import Batch
+from ifgan.errors import InputError
+from ifgan.faces.model_input import InputForm
+from ifgan.models.checkpoint import load_trained
 from ifgan.models.system import System, pictures_for_classifier
-from ifgan.training.networks import Networks
+from ifgan.training.networks import Networks, Reader
 
 
 def softened(nets: Networks, batch: Batch, share: float) -> Batch:
-    """The batch with labels (B, N): ``1 - share`` of each its own, ``share`` what the averaged E says of the picture
-    alone (of its drawn face, where E reads nothing else); where that is 0, the batch as it is.
+    """The batch with labels (B, N): ``1 - share`` of each its own, ``share`` the mean of what the teachers read, or
+    without one what the averaged E says of the picture alone (of its drawn face, where E reads nothing else); where
+    that share is 0, the batch as it is.
     """
     if share == 0:
         return batch
     classes = len(nets.centers.values)
     own = F.one_hot(batch.label, classes).float() if batch.label.ndim == 1 else batch.label  # (B, N)
-    teacher = nets.tested.eval()
     with torch.inference_mode():
-        logits, _ = teacher.classifier(*_read_by(teacher, batch.image))
-        read = logits.float().softmax(1)  # (B, N)
+        read = torch.stack([reader(batch.image) for reader in nets.teachers or (_averaged(nets),)]).mean(0)  # (B, N)
     return batch._replace(label=torch.lerp(own, read.clone(), share))
+
+
+def load_teachers(config: Config, labels: tuple[str, ...], device: torch.device) -> tuple[Reader, ...]:
+    """The readers in the checkpoints ``config.teachers``, with their own temperatures, views and picture sizes. Raises
+    InputError for one that can't be read, has other labels, or sees faces in another form (close-up, grey and so on).
+    """
+    return tuple(_teacher(Path(file), config, labels, device) for file in config.teachers)
+
+
+def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.device) -> Reader:
+    trained = load_trained(file, device)
+    if trained.labels != labels:
+        raise InputError(f"teachers: {file} knows {', '.join(trained.labels)}; expected {', '.join(labels)}")
+    if InputForm.from_config(trained.config) != InputForm.from_config(config):
+        raise InputError(f"teachers: {file} sees faces in another form (closeup, grey, equalize, detail_px)")
+    side = trained.config.image_size
+
+    def read(image: Tensor) -> Tensor:
+        if image.shape[-1] != side:
+            image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
+        return trained.system(image).logits.float().div(trained.temperature).softmax(1)
+
+    return read
+
+
+def _averaged(nets: Networks) -> Reader:
+    teacher = nets.tested.eval()
+    return lambda image: teacher.classifier(*_read_by(teacher, image))[0].float().softmax(1)
 
 
 def _read_by(system: System, image: Tensor) -> tuple[Tensor, ...]:
