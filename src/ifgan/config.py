@@ -200,7 +200,7 @@ class Config:
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
         if not self.classifier_views or (self.classifier_input != "pair" and self.classifier_views != ("pair",)):
-            raise InputError("classifier_views: expected at least one of pair, picture, generated, where E reads pairs")
+            raise InputError("classifier_views: expected some of pair, picture, generated, only where E reads pairs")
 
     @property
     def pictures_first(self) -> bool:
