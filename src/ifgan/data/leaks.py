@@ -67,8 +67,8 @@ def near_pairs(looks: list[Look], parts: list[str]) -> list[tuple[int, int]]:
         near = (differing <= NEAR_BITS) & (part[rows, None] < part[None, others:])
         found = np.argwhere(near) + np.array([start, others])  # (M, 2)
         candidates += [(min(pair), max(pair)) for pair in order[found].tolist()]
-    alike = (pair for pair in sorted(candidates) if _correlate(looks[pair[0]], looks[pair[1]]))
-    return [(i, j) for i, j in alike if looks[i].digest != looks[j].digest]
+    candidates.sort()
+    return [(i, j) for i, j in candidates if looks[i].digest != looks[j].digest and _correlate(looks[i], looks[j])]
 
 
 @dataclass(frozen=True)
