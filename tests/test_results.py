@@ -77,6 +77,13 @@ def test_the_model_card_tells_how_others_do():
         assert f"| {called} | {accuracy} | {balanced} | {others[0]} | {others[1]} | {ms} |" in card
 
 
+def test_the_model_card_tells_what_words_do():
+    lines = (ROOT / "results" / "wild" / "faces-wild" / "label_shift.txt").read_text().splitlines()[2:6]
+    card = (ROOT / "docs" / "model_card.md").read_text()
+    rows = card[card.index("| decided |") :].splitlines()[2:6]
+    assert [line.split()[-2:] for line in lines] == [[cell.strip() for cell in row.split("|")[2:4]] for row in rows]
+
+
 def test_the_model_card_tells_what_probes_found():
     card = (ROOT / "docs" / "model_card.md").read_text()
     shares: dict[str, list[float]] = {}
