@@ -22,7 +22,7 @@ async function main() {
       const [height, width] = [buffer.readUInt32LE(0), buffer.readUInt32LE(4)];
       const end = 8 + height * width * 3;
       if (buffer.length < end) break;
-      const picture = faceapi.tf.tensor3d(Float32Array.from(buffer.subarray(8, end)), [height, width, 3]);
+      const picture = faceapi.tf.tensor3d(new Float32Array(buffer.subarray(8, end)), [height, width, 3]);
       buffer = buffer.subarray(end);
       const probabilities = await faceapi.nets.faceExpressionNet.forward(picture);
       process.stdout.write(JSON.stringify(Array.from(await probabilities.data())) + "\n");

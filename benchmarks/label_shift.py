@@ -6,8 +6,8 @@ reads what ``ifgan evaluate RUN --data SET --people all`` and ``--split validati
 frequencies of expressions to be those of the validation part, and prints accuracy and mean recall
 
 - as the run decides;
-- with the set's own frequencies of expressions in place of the training set's (as if they were known: nobody knows them
-  beforehand);
+- with the set's own frequencies of expressions (class priors) in place of the training set's (as if they were known:
+  nobody knows them beforehand);
 - with the frequencies that expectation maximisation finds without a label (Saerens et al., Neural Computation 14(1),
   2002, https://doi.org/10.1162/089976602753284446);
 - decided anew from the run's seven log-probabilities alone, by logistic regression over ten folds of the set's people,
@@ -17,10 +17,10 @@ A diagnosis, not a result: all but the first have seen the set.
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -33,17 +33,17 @@ def main() -> None:
     parser.add_argument("predictions", type=Path)
     parser.add_argument("validation", type=Path, help="the same of pictures like those in training")
     arguments = parser.parse_args()
-    rows, alike = rows_of(arguments.predictions), rows_of(arguments.validation)
-    names, counts = np.unique([row["expression"] for row in alike], return_counts=True)
-    before = counts / counts.sum()
-    probabilities = np.array([[float(row[name]) for name in names] for row in rows])
-    true = np.array([row["expression"] for row in rows])
+    pictures, alike = pd.read_csv(arguments.predictions), pd.read_csv(arguments.validation)
+    true = pictures["expression"].to_numpy()
+    before = alike["expression"].value_counts(normalize=True).sort_index()
+    names, before = before.index.to_numpy(), before.to_numpy()
+    probabilities = pictures[names].to_numpy()  # (B, N)
     own = np.array([np.mean(true[np.isin(true, names)] == name) for name in names])
-    estimated = frequencies_without_labels(probabilities, before)
-    people = [row["subject"] or row["image"] for row in rows]
+    estimated = estimated_priors(probabilities, before)
+    people = pictures["subject"].fillna(pictures["image"])
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     anew = cross_val_predict(regression, np.log(probabilities + 1e-6), true, groups=people, cv=GroupKFold(10))
-    print(f"{len(rows)} pictures")
+    print(f"{len(true)} pictures")
     print(f"{'decided':48} {'accuracy':>8} {'balanced':>8}")
     for way, said in {
         "as the run decides": names[probabilities.argmax(1)],
@@ -58,19 +58,15 @@ def main() -> None:
         print(f"{way:17} " + " ".join(f"{share:9.3f}" for share in shares))
 
 
-def rows_of(predictions: Path) -> list[dict[str, str]]:
-    """A picture each."""
-    with predictions.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def frequencies_without_labels(probabilities: np.ndarray, before: np.ndarray, rounds: int = 1000) -> np.ndarray:
-    """(N,) shares under which they are what the adjusted probabilities (B, N) average to."""
-    shares = before
+def estimated_priors(probabilities: np.ndarray, before: np.ndarray, rounds: int = 1000) -> np.ndarray:
+    """(N,) class priors, found from probabilities (B, N) in [0, 1] of a classifier trained under the priors ``before``:
+    those that the adjusted probabilities average to. Saerens et al..
+    """
+    priors = before
     for _ in range(rounds):
-        adjusted = probabilities * shares / before
-        shares = np.mean(adjusted / adjusted.sum(1, keepdims=True), axis=0)
-    return shares
+        adjusted = probabilities * priors / before
+        priors = np.mean(adjusted / adjusted.sum(1, keepdims=True), axis=0)
+    return priors
 
 
 if __name__ == "__main__":
