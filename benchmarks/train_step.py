@@ -24,7 +24,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from ifgan.config import Config, from_dict, to_dict
+from ifgan.config import Config
+from ifgan.config_values import from_dict, to_dict
 from ifgan.data.pairs import Batch
 from ifgan.models.attention import SelfAttention
 from ifgan.presets import make_config

@@ -18,7 +18,8 @@ import yaml
 
 import ifgan
 from ifgan.cli import COMMANDS, main
-from ifgan.config import Config, from_dict, to_dict
+from ifgan.config import Config
+from ifgan.config_values import from_dict, to_dict
 from ifgan.data.readers import READERS
 from ifgan.labels import EXPRESSIONS
 from ifgan.presets import make_config, preset_names, preset_values

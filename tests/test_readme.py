@@ -58,7 +58,7 @@ def test_the_four_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
     assert code is not None
     exec(code[1], {})
     assert capsys.readouterr().out.split()[0] in Recognizer.from_pretrained().labels
-    assert Image.open("identity_free.png").size == (96, 96)
+    assert Image.open("redrawn.png").size == (96, 96)
 
 
 def test_links_lead_somewhere():

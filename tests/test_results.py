@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ifgan.config import read_config
+from ifgan.config_values import read_config
 from ifgan.experiments.report import method_tables, write_results
 from ifgan.experiments.run_records import on_other_sets, read_runs
 from ifgan.models.checkpoint import load_trained

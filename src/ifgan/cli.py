@@ -200,7 +200,7 @@ def _flush_output() -> None:
 
 
 def _with_config(values: dict[str, Any]) -> dict[str, Any]:
-    from ifgan.config import from_dict, read_config, to_dict
+    from ifgan.config_values import from_dict, read_config, to_dict
 
     names = {field.name for field in fields(Config)}
     changes = {name: values.pop(name) for name in names & set(values)}

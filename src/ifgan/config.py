@@ -2,16 +2,29 @@
 those on which the paper is silent. Presets (`ifgan/presets/*.yaml`) give what differs.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+import math
+from dataclasses import dataclass
+from typing import Literal
 
 from ifgan.errors import InputError
 
-_LEAST = {"epochs": 1, "batch_size": 1, "image_size": 1, "closeup": 1, "detail_px": 0, "corners_px": 0, "mixup": 0}
+_LEAST = {
+    1: (
+        *("epochs", "batch_size", "image_size", "closeup", "decay_epochs", "generator_width", "generator_levels"),
+        *("attention_key_ratio", "discriminator_width", "discriminator_layers"),
+    ),
+    0: (
+        *("detail_px", "corners_px", "rotation_deg", "mixup", "lambda_gan", "lambda_l1", "lambda_softmax"),
+        *("lambda_island", "center_rate", "learning_rate", "generator_learning_rate", "discriminator_learning_rate"),
+        *("decay_factor", "warmup_epochs", "weight_decay", "workers", "checkpoint_steps"),
+    ),
+}
+_BELOW_ONE = (
+    *("zoom", "classifier_dropout", "generator_dropout", "weights_ema"),
+    *("beta1", "beta2", "generator_beta1"),
+)
 _SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "choose_from")
+COMPUTING = ("save_memory", "workers", "checkpoint_steps")  # these settings don't change a single bit of the weights
 METHODS = ("baseline", "ifgan-noattention", "ifgan")  # §4.4, Table 1's last three rows
 
 
@@ -83,7 +96,7 @@ class Config:
     """imagenet (timm's weights from its hub), packaged (those inside a package), none, ifgan-wild, or a file with the
     weights, such as a run's checkpoint"""
     classifier_input: Literal["pair", "generated"] = "pair"
-    """E reads the pair {picture, average face} (Eq. 4), or the generated face alone (strictly identity-free)"""
+    """E reads the pair {picture, average face} (Eq. 4), or the generated face alone, and never the picture"""
     classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)
     """what E reads after training where it reads pairs: the pair, or one half alone; mean log-probability of several"""
     corners_px: int = 0
@@ -181,18 +194,19 @@ class Config:
     """also write a checkpoint every so many steps within an epoch; 0: at the end of each epoch only"""
 
     def __post_init__(self) -> None:
-        side = 2**self.generator_levels
-        if self.image_size % side and self.method != "baseline":
-            raise InputError(f"image_size {self.image_size} is not divisible by {side} = 2 ** generator_levels")
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise InputError(f"{name} {getattr(self, name)}: expected at least {least}")
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        for least, names in _LEAST.items():
+            for name in names:
+                if name in given and not least <= given[name] < math.inf:
+                    raise InputError(f"{name} {given[name]}: expected at least {least}")
         for name in _SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected a share between 0 and 1")
-        for name in ("zoom", "classifier_dropout", "weights_ema"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: expected a number from 0 to below 1")
+            if not 0 <= given[name] <= 1:
+                raise InputError(f"{name} {given[name]}: expected a share between 0 and 1")
+        for name in _BELOW_ONE:
+            if name in given and not 0 <= given[name] < 1:
+                raise InputError(f"{name} {given[name]}: expected a number from 0 to below 1")
+        if self.method != "baseline":
+            self._check_generator()
         if self.soft_labels and not (self.weights_ema or self.teachers):
             raise InputError("soft_labels: only with weights_ema or teachers, whose reading they take")
         if self.teachers and not self.soft_labels:
@@ -202,6 +216,14 @@ class Config:
         if not self.classifier_views or (self.classifier_input != "pair" and self.classifier_views != ("pair",)):
             raise InputError("classifier_views: expected some of pair, picture, generated, only where E reads pairs")
 
+    def _check_generator(self) -> None:
+        side = 2**self.generator_levels
+        if self.image_size % side:
+            raise InputError(f"image_size {self.image_size} is not divisible by {side} = 2 ** generator_levels")
+        if self.generator_levels < 2 or not 0 <= self.attention_level < self.generator_levels:
+            of = f"attention_level {self.attention_level} of generator_levels {self.generator_levels}"
+            raise InputError(f"{of}: expected at least 2 levels, and one of them but the last, or 0 for none")
+
     @property
     def pictures_first(self) -> bool:
         """Whether E reads pictures alone before it joins."""
@@ -210,8 +232,9 @@ class Config:
     @property
     def learning_rates(self) -> dict[str, float]:
         """Of each network, before the schedule."""
-        generator = self.generator_learning_rate or self.learning_rate
-        discriminator = self.discriminator_learning_rate or generator
+        own, judge = self.generator_learning_rate, self.discriminator_learning_rate
+        generator = self.learning_rate if own is None else own
+        discriminator = generator if judge is None else judge
         return {"classifier": self.learning_rate, "generator": generator, "discriminator": discriminator}
 
     @property
@@ -223,28 +246,3 @@ class Config:
             "softmax": self.lambda_softmax,
             "island": self.lambda_island,
         }
-
-
-def from_dict(values: dict[str, Any], *, source: str = "config") -> Config:
-    """A Config from plain values, as `to_dict` or a YAML file gives them. Raises InputError for an unknown field."""
-    known = {field.name for field in fields(Config)}
-    if unknown := set(values) - known:
-        raise InputError(f"{source}: unknown field {sorted(unknown)[0]!r}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    return replace(Config(), **values)
-
-
-def to_dict(config: Config) -> dict[str, Any]:
-    """Plain values for YAML and JSON."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(config).items()}
-
-
-def read_config(path: Path) -> Config:
-    """The configuration in a YAML file. Raises InputError."""
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: can't be read as a configuration ({str(error).splitlines()[0]})") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected names and values, one a line")
-    return from_dict(values, source=str(path))

@@ -1,4 +1,4 @@
-"""Expressions, and faces without identity, from pictures.
+"""Expressions and redrawn faces, from pictures.
 
 recognizer = Recognizer.from_pretrained()
 for face in recognizer("photo.jpg"):

@@ -66,6 +66,46 @@ def test_what_can_not_be_compared_is_not(ours: RunOutcome, theirs: RunOutcome):
     assert compare([ours], [theirs]) is None
 
 
+def ten_of(method: str, rights: list[int]) -> list[RunOutcome]:
+    """A fold a number: so many of its ten people right, one picture each."""
+    return [
+        outcome(method, [[person < count] for person in range(10)], fold, first=10 * fold)
+        for fold, count in enumerate(rights)
+    ]
+
+
+def test_p_over_folds_is_that_of_students_paired_t():
+    """Three folds with differences 0.1, 0.2 and 0.3: t = 0.2 / (0.1 / sqrt(3)) = sqrt(12); with two degrees of freedom
+    P(|T| > t) = 1 - t / sqrt(2 + t^2) in closed form.
+    """
+    found = compare(ten_of("ifgan", [6, 7, 8]), ten_of("baseline", [5, 5, 5]))
+    assert found is not None
+    assert found.folds == 3
+    assert found.p_folds == pytest.approx(1 - 12**0.5 / 14**0.5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "p_folds"),
+    [
+        pytest.param([7], [5], None, id="one fold says nothing"),
+        pytest.param([5, 6], [5, 6], 1, id="no difference"),
+        pytest.param([6, 7], [5, 6], 0, id="the same difference everywhere"),
+    ],
+)
+def test_p_over_folds_without_spread(ours: list[int], theirs: list[int], p_folds: float | None):
+    found = compare(ten_of("ifgan", ours), ten_of("baseline", theirs))
+    assert found is not None
+    assert found.p_folds == p_folds
+
+
+def test_what_holds_for_the_people_only_is_said_of_these_networks_only():
+    """One fold of three bears the whole difference: ten people tell, three folds don't."""
+    found = compare(ten_of("ifgan", [9, 5, 5]), ten_of("baseline", [0, 5, 5]))
+    assert found is not None
+    assert found.p_value < 0.05 < (found.p_folds or 0)
+    assert found.verdict == "as trained here, ifgan is above baseline"
+
+
 def test_a_verdict_is_that_of_difference_and_p():
     hits = [[[True] * 3] * 9, [[False] * 3] * 9, [[True] * 3] * 5 + [[False] * 3] * 4]
     sure, none, half = (outcome(name, given) for name, given in zip(("a", "b", "c"), hits, strict=True))

@@ -117,3 +117,26 @@ def test_a_set_with_nothing_to_say(runs: Path, tmp_path: Path):
     manifest.assign(expression="contempt").to_csv(stranger / "manifest.csv", index=False)
     with pytest.raises(InputError, match="shows none of the run's expressions, anger, happiness, sadness"):
         evaluate_unseen(runs / "ifgan", stranger)
+
+
+def test_killed_between_two_records_is_not_evaluated(runs: Path, prepared: Path, tmp_path: Path):
+    """The rows are written last; without them the rest counts for nothing and is made again."""
+    run = RunFolder(Path(shutil.copytree(runs / "baseline", tmp_path / "run")))
+    whole = read_outcome(run)
+    (run.path / "predictions_test.csv").unlink()
+    assert read_outcome(run) is None
+    evaluate_run(run.path, prepared)
+    again = read_outcome(run)
+    assert whole is not None and again is not None
+    np.testing.assert_allclose(again.evaluation.probabilities, whole.evaluation.probabilities, atol=1e-9)
+
+
+def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path):
+    """A run that was measured, went on, and found a better epoch has not been measured."""
+    data = load_run_data(prepared, SplitChoice(0))
+    run = train_tiny(tiny(method="baseline", epochs=1), data, tmp_path / "run")
+    evaluate_run(run.path, prepared)
+    assert read_outcome(run) is not None
+    later = train_tiny(tiny(method="baseline", epochs=3, choose_from=0.9), data, tmp_path / "later")
+    shutil.copy(later.best, run.best)
+    assert read_outcome(run) is None

@@ -178,7 +178,8 @@ def test_across_data_sets_every_fold_counts_and_nothing_joins_the_set_s_own_fold
     assert rows["other", "ifgan"][2:4] == ["1", "3"]
     answer = json.loads((out / "colours-to-other" / "results.json").read_text())
     assert [fold["fold"] for fold in answer["methods"]["ifgan"]["folds"]] == [0, 1]
-    assert [found["pictures"] for found in answer["comparisons"]] == [60]
+    assert answer["split"] == "other"
+    assert [(found["pictures"], found["folds"]) for found in answer["comparisons"]] == [(30, 2)]
 
 
 def cells(table: Path) -> list[list[str]]:
@@ -232,3 +233,42 @@ def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):
     assert {line.get_xdata()[0] for line in l1.lines[1:]} == {1.5, 3.5}
     assert [text.get_text() for text in l1.texts] == ["E from here", "D from here"]
     assert np.isfinite(accuracy.lines[0].get_ydata()).all()
+
+
+def test_of_unknown_people_nothing_is_claimed(runs: Path, tmp_path: Path):
+    """As of RAF-DB: its official split keeps pictures apart, and nobody knows who is on them."""
+    shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline")
+    path = tmp_path / "runs" / "baseline" / "split.json"
+    split = json.loads(path.read_text())
+    split["subjects"] = {part: [""] for part in split["subjects"]}
+    path.write_text(json.dumps(split))
+    out = write_report(tmp_path / "runs", tmp_path / "report").folder
+    page, table = (out / "report.html").read_text(), (out / "methods.txt").read_text()
+    assert "Nobody knows who is on its pictures" in page and "has seen" not in page
+    assert "nobody knows whether they were seen" in table and "never seen" not in table
+
+
+def test_weights_that_were_taken_over_limit_what_is_claimed(runs: Path, tmp_path: Path):
+    shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline")
+    path = tmp_path / "runs" / "baseline" / "config.yaml"
+    assert "no network and no average face has seen" in page_of(tmp_path / "runs", tmp_path / "before")
+    path.write_text(path.read_text().replace("pretrained: none", "pretrained: ifgan-wild"))
+    assert "have seen before is in no record" in page_of(tmp_path / "runs", tmp_path / "after")
+
+
+def page_of(runs: Path, out: Path) -> str:
+    return (write_report(runs, out).folder / "report.html").read_text()
+
+
+def test_a_second_set_leaves_no_record_that_looks_like_the_whole(runs: Path, prepared: Path, tmp_path: Path):
+    """results.json of one set lies at the top; when another set joins, each has its own folder."""
+    shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline")
+    out = tmp_path / "report"
+    write_report(tmp_path / "runs", out)
+    assert (out / "results.json").exists()
+    other = make_prepared(tmp_path / "raw", tmp_path / "other")
+    train_tiny(tiny(epochs=1), load_run_data(other, SplitChoice(0)), tmp_path / "runs" / "other")
+    evaluate_run(tmp_path / "runs" / "other", other)
+    write_report(tmp_path / "runs", out)
+    assert not (out / "results.json").exists()
+    assert (out / "colours" / "results.json").exists() and (out / "other" / "results.json").exists()

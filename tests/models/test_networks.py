@@ -140,6 +140,10 @@ def test_networks_start_from_a_checkpoint(tmp_path: Path) -> None:
 def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such weights file"):
         Classifier(backbone="resnet18", pretrained=str(tmp_path / "none.pth"))
+    for name in ("cut.safetensors", "cut.pth"):
+        (tmp_path / name).write_bytes(b"\x08\x00\x00")
+        with pytest.raises(InputError, match=f"{name}: can't be read as weights"):
+            Classifier(backbone="resnet18", pretrained=str(tmp_path / name))
 
 
 @pytest.mark.parametrize("method", ["baseline", "ifgan-noattention", "ifgan"])

@@ -17,6 +17,7 @@ from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.checkpoint import load_trained, read_tensors, save_trained
+from ifgan.training import run_folder
 from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
@@ -242,6 +243,23 @@ def test_a_folder_with_another_run_is_refused(prepared: Path, tmp_path: Path) ->
     run.start(tiny(), {}, ["a"], resume=False)
     with pytest.raises(InputError, match=r"other settings \(seed\)"):
         run.start(tiny(seed=1), {}, ["a"], resume=True)
+    run.start(tiny(workers=2, save_memory=True, checkpoint_steps=5), {}, ["a"], resume=True)  # the same weights
+
+
+def test_the_commit_is_that_of_this_source_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed into an environment inside somebody's own repository, ignored there, it has none."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    package = tmp_path / ".venv" / "ifgan"
+    package.mkdir(parents=True)
+    (tmp_path / ".gitignore").write_text(".venv\n")
+    (package / "run_folder.py").write_text("")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "theirs"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(run_folder, "__file__", str(package / "run_folder.py"))
+    assert run_folder.environment([])["commit"] is None
+    subprocess.run([*git, "add", "-f", "."], check=True)  # a checkout: the file is the repository's own
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert run_folder.environment([])["commit"] == commit
 
 
 @pytest.mark.parametrize(

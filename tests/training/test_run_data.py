@@ -164,3 +164,55 @@ def test_few_of_unknown_people_are_refused(tmp_path: Path) -> None:
     assert load_run_data(prepared, SplitChoice()).parts["test"]
     with pytest.raises(InputError, match="without subject ids"):
         load_run_data(prepared, SplitChoice(train_subjects=1))
+
+
+def in_official_split(prepared: Path) -> None:
+    """Six people of ten train, two validate, two are tested."""
+    lines = (prepared / "manifest.csv").read_text().splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    parts = {f"s{number}": part for number, part in enumerate(["train"] * 6 + ["validation"] * 2 + ["test"] * 2)}
+    named = [",".join([*row[:7], parts[row[2]], *row[8:]]) for row in rows]
+    (prepared / "manifest.csv").write_text("\n".join([lines[0], *named]) + "\n")
+
+
+def test_an_expression_whose_last_training_picture_leaks_is_one_sentence(tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    in_official_split(own)
+    lines = (own / "manifest.csv").read_text().splitlines()
+    kept = [line for line in lines if not (",anger," in line and line.split(",")[2] in {"s1", "s2", "s3", "s4", "s5"})]
+    (own / "manifest.csv").write_text("\n".join(kept) + "\n")
+    paths = {(s.subject, s.expression): own / s.image for s in read_manifest(own)}
+    for who in ("s0", "s9"):  # trains and is tested
+        Image.fromarray(checkered()).save(paths[who, "anger"])
+    with pytest.raises(InputError, match=r"no training picture of .*own shows anger"):
+        load_run_data(own, SplitChoice(), leaks="drop")
+
+
+def test_nobody_left_to_validate_is_one_sentence(tmp_path: Path) -> None:
+    """All of them are tested too, and dropped."""
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    for sample in read_manifest(own):
+        if sample.subject in {"s0", "s1"}:  # tested, and validating, in fold 0
+            Image.fromarray(np.roll(checkered(), 80 * len(sample.expression), axis=0)).save(own / sample.image)
+    with pytest.raises(InputError, match="no validation pictures are left"):
+        load_run_data(own, SplitChoice(0), leaks="drop")
+
+
+def test_a_link_is_recorded_by_the_name_of_what_it_leads_to(tmp_path: Path) -> None:
+    """Tests on other sets go by that name, so that training people can't pass as unseen."""
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
+    rewrite(other, (",folder,", ",other,"))
+    for name, target in (("link", own), ("other-link", other)):
+        (tmp_path / name).symlink_to(target)
+    linked = tmp_path / "other-link"
+    record = load_run_data(tmp_path / "link", SplitChoice(0), extra=(linked,), averages_from=(linked,)).record
+    assert (record["data"], record["extra"], record["averages_from"]) == ("own", ["other"], ["other"])
+
+
+def test_a_manifest_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    manifest = (own / "manifest.csv").read_text().replace(",s0,", ",Jürgen,")
+    (own / "manifest.csv").write_bytes(manifest.encode("latin-1"))
+    with pytest.raises(InputError, match="can't be read"):
+        read_manifest(own)

@@ -88,7 +88,7 @@ def crossval(
 def _describe_networks(config: Config, classes: int) -> None:
     import yaml
 
-    from ifgan.config import to_dict
+    from ifgan.config_values import to_dict
     from ifgan.models.build import build_discriminator, build_system
 
     system = build_system(config, classes, pretrained="none")

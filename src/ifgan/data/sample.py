@@ -47,7 +47,7 @@ def read_manifest(folder: Path) -> list[Sample]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: can't be read; is {folder} a prepared set? (ifgan prepare)") from error
     if not rows:
         raise InputError(f"{path}: lists no pictures")

@@ -83,7 +83,7 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     refuse_oracle(opened.run, opened.trained)
     evaluation = evaluate(trained.system, pairs, temperature=trained.temperature)
     outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
-    _keep(run, split, outcome, pairs.samples)
+    _keep(opened, split, outcome, pairs.samples)
     generator = trained.system.generator
     if generator is not None:
         transfer_figure(generator, pairs, run.path / f"transfer_{split}.png")
@@ -112,7 +112,7 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     )
     true = np.array([labels.index(item.sample.expression) for item in samples])
     outcome = _outcome(opened, labels, Evaluation(probabilities, true, parts[0].l1), samples)
-    _keep(opened.run, Path(data).resolve().name, outcome, samples)
+    _keep(opened, Path(data).resolve().name, outcome, samples)
     return outcome
 
 
@@ -130,8 +130,11 @@ def _outcome(
     return RunOutcome(variant_of(opened.trained.config), opened.fold, labels, evaluation, subjects, images)
 
 
-def _keep(run: RunFolder, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:
-    """A row a picture (who, what, what was said, the probability of every label), and the contract's results."""
+def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:
+    """A row a picture (who, what, what was said, the probability of every label), and the contract's results with the
+    epoch that was measured; the rows last, since they say that a run was evaluated.
+    """
+    run, epoch = opened.run, opened.trained.about.get("epoch")
     probabilities = outcome.evaluation.probabilities
     columns = {
         "image": outcome.images,
@@ -142,5 +145,5 @@ def _keep(run: RunFolder, name: str, outcome: RunOutcome, samples: list[LocatedS
     table = pd.DataFrame(columns | dict(zip(outcome.labels, probabilities.T.astype(float), strict=True)))
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
+    write_json(run.path / f"evaluation_{name}.json", results([outcome], name) | {"epoch": epoch})
     write_text(run.path / f"predictions_{name}.csv", text.getvalue())
-    write_json(run.path / f"evaluation_{name}.json", results([outcome], name))

@@ -15,6 +15,7 @@ from ifgan import metrics
 from ifgan.errors import InputError
 from ifgan.files import read_json
 from ifgan.labels import in_order
+from ifgan.models.checkpoint import read_about
 from ifgan.training.evaluate import Evaluation
 from ifgan.training.run_folder import RunFolder
 
@@ -34,13 +35,17 @@ class RunOutcome:
 
 
 def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
-    """The kept outcome of a run, or None when it hasn't been evaluated. Raises InputError for a broken record."""
+    """The kept outcome of a run, or None when it hasn't been evaluated, or not since validation chose another epoch.
+    Raises InputError for a broken record.
+    """
     path = run.path / f"predictions_{split}.csv"
     if not path.exists():
         return None
     record = read_json(run.path / f"evaluation_{split}.json")
     if record.get("selection") != "validation":
         raise InputError(f"{run.path}: its epoch was not chosen on validation but on {record.get('selection')!r}")
+    if "epoch" in record and run.best.exists() and read_about(run.best).get("epoch") != record["epoch"]:
+        return None
     (method, values), labels = next(iter(record["methods"].items())), tuple(record["labels"])
     try:
         table = pd.read_csv(path, dtype={"subject": str}, keep_default_na=False)

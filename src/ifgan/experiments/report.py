@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 from jinja2 import Environment
 
-from ifgan.config import Config, to_dict
+from ifgan.config import Config
+from ifgan.config_values import to_dict
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import Comparison, accuracy_interval
 from ifgan.experiments.outcome import read_outcome, results
@@ -39,6 +40,7 @@ from ifgan.experiments.tables import (
     verdicts,
 )
 from ifgan.files import read_text, write_bytes, write_json, write_text
+from ifgan.training.starting_weights import taken_over
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,16 @@ def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") 
     """
     groups, found = by_set(records), comparisons(records)
     own = set(by_set(of_own_people(records)))
+    name = "results.json" if split == "test" else f"results_{split}.json"
+    if len(own) > 1:
+        (out / name).unlink(missing_ok=True)  # of the time when there was one set
     for data, on_set in groups.items():
         if outcomes := outcomes_of(on_set):
-            content = results(outcomes, split) | {"comparisons": [c.to_dict() for c in found.get(data, [])]}
+            content = results(outcomes, on_set[0].other_set or split) | {
+                "comparisons": [c.to_dict() for c in found.get(data, [])]
+            }
             for method, group in by_method(on_set).items():
                 content["methods"].get(method, {}).update(_more(group))
-            name = "results.json" if split == "test" else f"results_{split}.json"
             write_json((out if own == {data} else out / _file_name(data)) / name, _finite(content))
 
 
@@ -158,17 +164,28 @@ def _page(records: list[RunRecord], split: HeldOut, content: dict[str, Any]) -> 
 def _lead(records: list[RunRecord], split: HeldOut) -> str:
     """The protocol in a sentence or two."""
     data = ", ".join(sorted({record.split["data"] for record in records}))
-    people = {len(set(record.split["subjects"]["train"])) for record in records}
-    counts = " or ".join(str(count) for count in sorted(people))
+    if not all(record.people_known for record in records):
+        measured = ", the same that are measured here" if split == "validation" else ""
+        return (
+            f"Data: {data}. Nobody knows who is on its pictures: the split keeps pictures apart, not people. Each "
+            f"run's epoch was chosen on validation pictures{measured}."
+        )
+    counts = " or ".join(str(count) for count in sorted({record.train_subjects for record in records}))
     if split == "validation":
         return (
             f"Data: {data}. Trained on {counts} subjects, measured on the validation subjects on whom each run's epoch "
             "was chosen: for choosing settings, not for reporting."
             + ("" if any(read_outcome(record.run) for record in records) else " No test picture was looked at.")
         )
+    unseen = "whom no network and no average face has seen"
+    if any(taken_over(record.config) for record in records):
+        unseen = (
+            "who trained neither network nor average face here; whom the weights that it took over have seen before "
+        )
+        unseen += "is in no record"
     return (
-        f"Data: {data}. Trained on {counts} subjects, tested on others whom no network and no average face has seen; "
-        "each run's epoch was chosen on validation subjects."
+        f"Data: {data}. Trained on {counts} subjects, tested on others {unseen}; each run's epoch was chosen on "
+        "validation subjects."
     )
 
 

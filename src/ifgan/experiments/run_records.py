@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from ifgan.config import Config, read_config
+from ifgan.config import COMPUTING, Config
+from ifgan.config_values import read_config
 from ifgan.data.sample import SPLITS, HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
@@ -66,8 +67,13 @@ class RunRecord:
 
     @property
     def train_subjects(self) -> int:
-        """How many people trained."""
-        return len(set(self.split["subjects"]["train"]))
+        """How many people trained, as far as they are known."""
+        return len(set(self.split["subjects"]["train"]) - {""})
+
+    @property
+    def people_known(self) -> bool:
+        """Whether all who train and who are held out are known, so that people are kept apart, not pictures only."""
+        return all("" not in self.split["subjects"][part] for part in ("train", "validation", "test"))
 
     @property
     def asked_subjects(self) -> int | None:
@@ -157,7 +163,8 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     split = record.split
     told = {name: split["choice"].get(name) for name in ("rule", "folds", "file")}
     told["train_subjects"] = record.asked_subjects or "all"
-    return without_variant(record.config) | told | {name: split.get(name) for name in ("extra", "averages_from")}
+    settings = {name: value for name, value in without_variant(record.config).items() if name not in COMPUTING}
+    return settings | told | {name: split.get(name) for name in ("extra", "averages_from")}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _WHOSE: dict[HeldOut, str] = {
     "test": "pictures of people never seen",
     "validation": "validation pictures, on which epochs were chosen, so that all are flattered",
 }
+_UNKNOWN = "held-out pictures of people of whom nobody knows whether they were seen"
 _MEASURES = (
     "folds",
     "pictures",
@@ -45,8 +46,10 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
         rows += [(data, name, *_measures(group, folds), _paper(group[0])) for name, group in groups.items()]
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
+    known = split == "validation" or all(record.people_known for record in records)
+    whose = _WHOSE[split] if known else _UNKNOWN
     note = (
-        f"accuracy: mean over folds ± standard deviation, of {_WHOSE[split]}; pooled: of all folds' pictures together, "
+        f"accuracy: mean over folds ± standard deviation, of {whose}; pooled: of all folds' pictures together, "
         "with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; epochs "
         "chosen on validation"
     )
@@ -118,14 +121,25 @@ def _comparisons(records: list[RunRecord]) -> list[Comparison]:
 
 def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     """A row a set and pair of methods."""
-    header = ("data", "method", "against", "subjects", "difference of accuracy", "95 % interval", "p")
+    header = (
+        "data",
+        "method",
+        "against",
+        "subjects",
+        "difference of accuracy",
+        "95 % interval",
+        "p",
+        "folds",
+        "p over folds",
+    )
     rows = tuple(
         (data, c.method, c.against, str(c.subjects or DASH), f"{c.difference:+.3f}", f"{c.low:+.3f} to {c.high:+.3f}",
-         _p(c.p_value))
+         _p(c.p_value), str(c.folds), DASH if c.p_folds is None else _p(c.p_folds))
         for data, group in found.items()
         for c in group
     )  # fmt: skip
     note = "same people and folds; interval: bootstrap over subjects; p: paired permutation test over subjects"
+    note += ", of these trained networks; p over folds: paired t test, of training anew"
     if any(not c.subjects for group in found.values() for c in group):
         note += "; where no subjects are known, both over pictures"
     return Table("Differences", header, rows, note + ".")
@@ -163,7 +177,8 @@ def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
     """A sentence a comparison, whichever way it went."""
     return [
         f"On {data}, {c.verdict}: {100 * c.difference:+.1f} points of accuracy ({100 * c.low:+.1f} to "
-        f"{100 * c.high:+.1f}), p {_p(c.p_value)}, {_of_whom(c)}."
+        f"{100 * c.high:+.1f}), p {_p(c.p_value)}, {_of_whom(c)}"
+        + ("." if c.p_folds is None else f"; over {c.folds} folds p {_p(c.p_folds)}.")
         for data, group in found.items()
         for c in group
     ]

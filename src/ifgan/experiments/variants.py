@@ -7,7 +7,8 @@ table can call a run something that it isn't.
 from dataclasses import replace
 from typing import Any
 
-from ifgan.config import METHODS, Config, to_dict
+from ifgan.config import METHODS, Config
+from ifgan.config_values import to_dict
 from ifgan.errors import InputError
 
 VARIANTS: dict[str, dict[str, Any]] = {

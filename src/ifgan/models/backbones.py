@@ -48,9 +48,12 @@ def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def _read_state(path: Path, backbone: str) -> dict[str, Tensor]:
-    if path.suffix != ".safetensors":
-        return torch.load(path, map_location="cpu", weights_only=True)
-    state = load_file(path)
+    try:
+        if path.suffix != ".safetensors":
+            return torch.load(path, map_location="cpu", weights_only=True)
+        state = load_file(path)
+    except Exception as error:  # pickle, zip and safetensors each raise their own kinds
+        raise InputError(f"{path}: can't be read as weights ({_short(error)})") from error
     ours = {name.removeprefix(_OURS): tensor.float() for name, tensor in state.items() if name.startswith(_OURS)}
     known = timm.get_pretrained_cfg(backbone)
     if known is not None and (stem := f"{known.first_conv}.weight") in ours:

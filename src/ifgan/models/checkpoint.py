@@ -5,7 +5,7 @@ A checkpoint rebuilds its networks, labels and preprocessing from itself; nothin
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ifgan.config import Config, from_dict, to_dict
+from ifgan.config import Config
+from ifgan.config_values import from_dict, to_dict
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
 from ifgan.models.build import build_system
@@ -46,12 +47,21 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, A
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `write_tensors` wrote. Raises InputError for a missing, cut or foreign file, or another format."""
+    return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118, no mapping
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a checkpoint of `save_trained` says about its epoch, without its weights. Raises InputError."""
+    return _read(path, lambda _: {})[1].get("about", {})
+
+
+def _read(path: Path, take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such checkpoint")
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
+            tensors = take(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path}: broken or cut off, expected a whole safetensors file ({error})") from error
     if header is None:

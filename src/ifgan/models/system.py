@@ -29,8 +29,8 @@ class SystemOutput:
 class System(nn.Module):
     """G and E together, or E alone for the baseline (generator None).
 
-    ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, which makes
-    the prediction strictly identity-free; ``classifier_views``: of a pair both halves, or one and the other blank;
+    ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, and never
+    the picture; ``classifier_views``: of a pair both halves, or one and the other blank;
     ``corners_px``: four crops more, so far from the middle; ``mirror``: everything mirrored too. ``redraw``: whether
     the face that is given out is G's drawing, which E reads, or its ``mixture``.
     """

@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from ifgan.config import Config, from_dict
+from ifgan.config import Config
+from ifgan.config_values import from_dict
 from ifgan.errors import InputError
 
 

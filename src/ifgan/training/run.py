@@ -5,12 +5,14 @@ from ifgan.data.averages import write_averages
 from ifgan.training.fit import Say, fit
 from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.starting_weights import check_taken_over
 
 
 def train_run(
     config: Config, data: RunData, run: RunFolder, command: list[str], *, resume: bool = False, say: Say | None = None
 ) -> None:
     """Train into ``run``, or the rest of it; nothing is done to a finished one. Raises InputError."""
+    check_taken_over(config, data.record)
     run.start(config, data.record, command, resume=resume)
     if not run.done:
         write_averages(run.path / "average_faces", data.averages)

@@ -53,8 +53,8 @@ class RunData:
         for split, located in self.parts.items():
             expressions = [item.sample.expression for item in located]
             counts = ", ".join(f"{name} {expressions.count(name)}" for name in self.labels)
-            people = len({item.sample.subject for item in located})
-            lines.append(f"{split}: {len(located)} pictures of {people} subjects ({counts})")
+            people = len({item.sample.subject for item in located} - {""})
+            lines.append(f"{split}: {len(located)} pictures of {people or 'unknown'} subjects ({counts})")
         return "\n".join(lines + [f"left out: {sentence}" for sentence in self.record.get("left_out", [])])
 
 
@@ -104,6 +104,9 @@ def load_run_data(
     held_out = [*parts["validation"], *parts["test"]]
     parts["train"], more_dropped = _without_leaks(parts["train"] + joined, held_out, "training", leaks)
     averages, others = _averages(averages_from, labels, parts, folder, leaks)
+    for split in ("train", "validation"):
+        if not parts[split]:
+            raise InputError(f"{folder}: no {split} pictures are left")
     left_out = _unknown(choice.file, samples) + strangers + dropped + more_dropped + others
     record = _record(folder, choice, fold, extra, averages_from, parts, left_out)
     gone = [item.sample.image for item in validation if item not in parts["validation"]] if dropped else []
@@ -195,14 +198,17 @@ def _unknown(file: Path | None, samples: list[Sample]) -> list[str]:
 def _averages(
     folders: tuple[Path, ...], labels: tuple[str, ...], parts: Parts, own: Path, leaks: WhatOfLeaks
 ) -> tuple[dict[str, np.ndarray], list[str]]:
+    strangers: list[str] = []
+    dropped: list[str] = []
     if not folders:
         shown = [item for item in parts["train"] if item.folder == own]
-        return average_located_faces((item.folder, item.sample) for item in shown), []
-    shown, strangers = _joined(folders, labels, parts)
-    shown, dropped = _without_leaks(shown, [*parts["validation"], *parts["test"]], "averaged", leaks)
+    else:
+        shown, strangers = _joined(folders, labels, parts)
+        shown, dropped = _without_leaks(shown, [*parts["validation"], *parts["test"]], "averaged", leaks)
     averages = average_located_faces((item.folder, item.sample) for item in shown)
     if missing := [name for name in labels if name not in averages]:
-        raise InputError(f"average faces: none of {some_of(map(str, folders))} shows {missing[0]}")
+        where = f"none of {some_of(map(str, folders))}" if folders else f"no training picture of {own}"
+        raise InputError(f"average faces: {where} shows {missing[0]}")
     return averages, strangers + dropped
 
 
@@ -218,10 +224,10 @@ def _record(  # noqa: PLR0917
     """What a run folder keeps of its split."""
     file = None if choice.file is None else choice.file.name
     return {
-        "data": folder.name,
+        "data": folder.resolve().name,  # as tests on other sets call it, so that a link can't hide which set it is
         "dataset": parts["test"][0].sample.dataset if parts["test"] else "",
-        "extra": [other.name for other in extra],
-        "averages_from": [other.name for other in averages_from],
+        "extra": [other.resolve().name for other in extra],
+        "averages_from": [other.resolve().name for other in averages_from],
         "choice": asdict(choice) | {"file": file, "fold": None if fold is None else fold.index},
         "fold": None if fold is None else asdict(fold),
         "pictures": {name: len(part) for name, part in parts.items()},

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 import yaml
 
-from ifgan.config import Config, read_config, to_dict
+from ifgan.config import COMPUTING, Config
+from ifgan.config_values import read_config, to_dict
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_json, write_text
 
@@ -58,7 +59,7 @@ class RunFolder:
         """
         kept, asked = read_json(self.path / "split.json"), json.loads(json.dumps(split))
         differing = [name for name, value in to_dict(read_config(self.path / "config.yaml")).items()
-                     if to_dict(config)[name] != value]  # fmt: skip
+                     if name not in COMPUTING and to_dict(config)[name] != value]  # fmt: skip
         differing += [name for name, value in asked.items() if name in kept and _differ(value, kept[name])]
         if differing:
             raise InputError(
@@ -97,10 +98,14 @@ def environment(command: list[str]) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of this source, when it is run from a checkout."""
-    where = Path(__file__).parent
+    """The commit of this source, when it is run from a checkout; an environment inside another project's is none."""
     try:
-        answer = subprocess.run(["git", "rev-parse", "HEAD"], cwd=where, capture_output=True, text=True, check=True)
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return _git("rev-parse", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return answer.stdout.strip()
+
+
+def _git(*words: str) -> str:
+    where = Path(__file__).parent
+    return subprocess.run(["git", *words], cwd=where, capture_output=True, text=True, check=True).stdout.strip()

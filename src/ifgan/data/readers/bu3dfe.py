@@ -21,6 +21,7 @@ FILE_NAME = re.compile(
     re.IGNORECASE,
 )
 LEVELS = ("01", "02", "03", "04")
+RENDERED = "synthetic"  # the data set's name in the manifests of all sets of rendered people
 SUBJECTS = (*(f"F{i:04d}" for i in range(1, 57)), *(f"M{i:04d}" for i in range(1, 45)))
 ETHNICITIES = {
     "WH": "White",
@@ -42,7 +43,7 @@ def read_bu3dfe(root: Path, *, levels: str = "03,04", neutral: bool = False) -> 
     wanted = [(expression, level) for expression in BASIC for level in _levels(levels)]
     wanted += [("neutral", "00")] if neutral else []
     synthetic = (root / "synthesis.json").exists()
-    dataset = "synthetic" if synthetic else "bu3dfe"
+    dataset = RENDERED if synthetic else "bu3dfe"
     pictures, notes = _pictures(root, dataset, wanted)
     subjects = sorted({picture.subject for picture in pictures}) if synthetic else SUBJECTS
     # A broken-off synthesis doesn't state its number of subjects yet.

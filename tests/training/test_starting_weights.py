@@ -1,0 +1,62 @@
+"""Weights that a run takes over must not know the people whom it holds out."""
+
+from pathlib import Path
+
+import pytest
+
+from ifgan.config import Config
+from ifgan.errors import InputError
+from ifgan.files import write_json
+from ifgan.training.starting_weights import check_taken_over
+
+MINE = {"data": "mine", "dataset": "ckplus", "extra": []}
+
+
+def people(train: str, validation: str, test: str) -> dict[str, object]:
+    """A letter a person."""
+    return {"subjects": {"train": list(train), "validation": list(validation), "test": list(test)}}
+
+
+def weights(folder: Path, record: dict[str, object]) -> str:
+    write_json(folder / "split.json", record)
+    return str(folder / "checkpoint" / "best.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "words"),
+    [
+        pytest.param(MINE | people("abcdef", "g", "h"), None, id="the same fold"),
+        pytest.param(MINE | people("abcdeh", "g", "f"), r"1 people whom this run holds out \(h\)", id="tested"),
+        pytest.param(MINE | people("abcdeg", "f", "h"), r"1 people .* \(g\)", id="validating"),
+        pytest.param(MINE | people("abcdef", "h", "g"), r"1 people .* \(h\)", id="chose their epoch"),
+        pytest.param(MINE | {"data": "again"} | people("gh", "", ""), r"2 people", id="the same people elsewhere"),
+        pytest.param({"data": "x", "dataset": "x", "extra": ["mine"]} | people("h", "", ""), "1 people", id="joined"),
+        pytest.param({"data": "x", "dataset": "x", "extra": []} | people("gh", "", ""), None, id="another data set"),
+        pytest.param(MINE | {"subjects": dict(train=[""], validation=[""], test=[""])}, None, id="unknown"),
+    ],
+)
+@pytest.mark.parametrize("taken", ["pretrained", "teachers"])
+def test_whom_the_weights_have_seen(theirs: dict[str, object], words: str | None, taken: str, tmp_path: Path) -> None:
+    file = weights(tmp_path / "run", theirs)
+    config = Config(pretrained=file) if taken == "pretrained" else Config(teachers=(file,), soft_labels=0.5)
+    ours = MINE | people("abcdef", "g", "h")
+    if words is None:
+        check_taken_over(config, ours)
+    else:
+        with pytest.raises(InputError, match=words):
+            check_taken_over(config, ours)
+
+
+def test_two_sets_of_rendered_people_have_other_people_by_the_same_names(tmp_path: Path) -> None:
+    theirs = {"data": "one", "dataset": "synthetic", "extra": []} | people("gh", "", "")
+    file = weights(tmp_path / "run", theirs)
+    ours = {"data": "other", "dataset": "synthetic", "extra": []} | people("abcdef", "g", "h")
+    check_taken_over(Config(pretrained=file), ours)
+    with pytest.raises(InputError, match="2 people"):
+        check_taken_over(Config(pretrained=file), ours | {"data": "one"})
+
+
+def test_weights_without_a_record_say_nothing(tmp_path: Path) -> None:
+    ours = MINE | people("abcdef", "g", "h")
+    for name in ("imagenet", "packaged", "none", "ifgan-wild", str(tmp_path / "a" / "exported.safetensors")):
+        check_taken_over(Config(pretrained=name), ours)
