@@ -1,0 +1,67 @@
+"""What should E read of the pair {picture, generated face}: both halves, one of them, or several in turn?
+
+    python benchmarks/readings.py RUN [RUN ...] --data DIR
+
+reads everybody in a set that none of the runs was trained on, as each reading of E says, and prints accuracy for every
+choice of ``--classifier_views`` (mean log-probability of the views): a row a choice, a column a run, then their mean.
+``--every 10`` deals the people out, so that each of ten folds reads another tenth. A baseline reads the
+picture only: give it a command of its own.
+
+For development people: whoever is read here can't test the choice afterwards. The weights are those of the epoch that
+validation chose under the run's own views.
+"""
+
+import argparse
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from ifgan.experiments.evaluation import open_unseen
+from ifgan.training.evaluate import evaluate
+
+VIEWS = ("pair", "picture", "generated")
+CHOICES = [views for count in range(1, len(VIEWS) + 1) for views in combinations(VIEWS, count)]
+
+
+def main() -> None:
+    """Print a row a choice of views."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--data", required=True, type=Path, help="a prepared set")
+    parser.add_argument("--every", type=int, default=1, help="read every N-th person, from the run's fold on")
+    arguments = parser.parse_args()
+    columns = []
+    for run in arguments.runs:
+        column, count = accuracies(run, arguments.data, arguments.every)
+        columns.append(column)
+        print(f"# {run}: {count} pictures", flush=True)
+    print(f"{'read':26} " + " ".join(f"{number:>5}" for number in range(len(columns))) + "  mean")
+    for choice in CHOICES:
+        row = [column.get(choice, np.nan) for column in columns]
+        if not np.isnan(row).all():
+            print(f"{', '.join(choice):26} " + " ".join(f"{value:5.3f}" for value in [*row, np.mean(row)]))
+
+
+def accuracies(run: Path, data: Path, every: int) -> tuple[dict[tuple[str, ...], float], int]:
+    """Accuracy of every choice of views over the pictures whose expression the run knows, and how many those are."""
+    opened, _ = open_unseen(run, data)
+    people = sorted({item.sample.subject for item in opened.pairs.samples})
+    mine = set(people[opened.fold % every :: every])
+    pairs = opened.pairs.only([item for item in opened.pairs.samples if item.sample.subject in mine])
+    system, log_probabilities = opened.trained.system, {}
+    alone = system.generator is None or system.classifier_input != "pair"
+    for view in ("picture",) if alone else VIEWS:
+        system.classifier_views = (view,)
+        read = evaluate(system, pairs)
+        log_probabilities[view] = np.log(np.maximum(read.probabilities, 1e-12))  # (B, N)
+    said = {
+        choice: float(np.mean(np.mean([log_probabilities[view] for view in choice], axis=0).argmax(1) == read.true))
+        for choice in CHOICES
+        if set(choice) <= set(log_probabilities)
+    }
+    return said, len(read.true)
+
+
+if __name__ == "__main__":
+    main()
