@@ -16,7 +16,7 @@ _SYNONYMS = {
     "happiness": "happy joy joyful ha hap smile smiling",
     "sadness": "sad sa",
     "surprise": "surprised su sur",
-    "neutral": "ne neu none normal calm",
+    "neutral": "ne neu normal",
     "contempt": "contemptuous co con",
 }
 _CANONICAL = {name: name for name in EXPRESSIONS} | {

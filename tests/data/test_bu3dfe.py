@@ -113,3 +113,22 @@ def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
     text = build.prepared_and_checked(capsys, "bu3dfe", str(root), "--out", str(tmp_path / "set"))
     assert "bu3dfe: 1200 pictures of 100 people" in text
     assert ", ".join(f"{name} 200" for name in names) in text
+
+
+def test_rendered_people_beside_real_ones_are_refused(tmp_path):
+    """Both have an F0001, who is not one person."""
+    tree(tmp_path / "raw", ["F0001"])
+    tree(tmp_path / "BU3DFE", ["F0001"])
+    (tmp_path / "raw" / "synthesis.json").write_text('{"seed": 0, "subjects": 1}')
+    with pytest.raises(InputError, match="raw: rendered people; prepare them by themselves"):
+        read("bu3dfe", tmp_path)
+
+
+def test_people_behind_links_are_found_once(tmp_path):
+    tree(tmp_path / "far", ["F0001", "F0002"])
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "here").symlink_to(tmp_path / "far")
+    (tmp_path / "far" / "round").symlink_to(tmp_path / "root")
+    pictures = list(read("bu3dfe", tmp_path / "root").items)
+    assert {p.subject for p in pictures} == {"F0001", "F0002"}
+    assert len(pictures) == 24 and not any("again" in note for note in read("bu3dfe", tmp_path / "root").notes)

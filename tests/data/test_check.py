@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ifgan.data.check import check
-from ifgan.data.folds import Fold
+from ifgan.data.folds import Fold, make_folds
 from ifgan.data.leaks import look_at, near_pairs, same_pixels
 from ifgan.data.sample import read_manifest, write_manifest
 from ifgan.data.splits import folds_of
@@ -151,3 +151,12 @@ def test_listed_twice_and_not_listed(folder, build):
 def test_no_prepared_set(tmp_path):
     with pytest.raises(InputError, match="prepared set"):
         check(tmp_path)
+
+
+def test_folds_that_deal_more_people_than_the_set_has(folder):
+    """As CK+'s public ones: 118 people, of whom 106 show one of the six expressions. Training reads them too."""
+    people = sorted({sample.subject for sample in read_manifest(folder)})
+    dealt = make_folds([*people, "s90", "s91"], number=3)
+    report = check(folder, dealt)
+    assert not any("s90" in problem for problem in report.problems)
+    assert "in the folds, but not in the set (2): s90, s91" in report.warnings

@@ -143,3 +143,20 @@ def test_prepared_without_detection_and_compared_with_the_owners_counts(tmp_path
     assert image.shape == (256, 256, 3)
     # The picture is the enlarged one, not a crop of it: reduced again it is close to the source.
     assert np.abs(image[2::16, 2::16, 0].mean() - pictures()[0].mean()) < 10
+
+
+def test_a_table_as_windows_leaves_it(tmp_path):
+    """Doubled ends of lines, a header in quotes, and what macOS leaves beside an archive."""
+    (tmp_path / "plain").mkdir()
+    write_csv(tmp_path / "plain" / "fer2013.csv", rows())
+    text = (
+        (tmp_path / "plain" / "fer2013.csv").read_text().replace("emotion,pixels,Usage", '"emotion","pixels","Usage"')
+    )
+    (tmp_path / "fer2013.csv").write_bytes((text + "\n").replace("\n", "\r\r\n").encode())
+    found, plain = read("fer2013", tmp_path), read("fer2013", tmp_path / "plain")
+    assert found.total == plain.total == 7
+    assert [p.name for p in found.items] == [p.name for p in plain.items] == [f"fer{index:07d}" for index in range(7)]
+    (tmp_path / "archive").mkdir()
+    write_npz(tmp_path / "archive" / "fer.npz")
+    (tmp_path / "archive" / "._fer.npz").write_bytes(b"macOS")
+    assert read("fer2013", tmp_path / "archive").total == 7

@@ -107,3 +107,21 @@ def test_without_subjects_each_picture_may_count_as_a_person(tmp_path, build):
     unknown = prepare("folder", tmp_path / "in", tmp_path / "unknown", aligned=True, subjects_unknown=True)
     assert known.counts["subjects"] == 0
     assert unknown.counts["subjects"] == 3
+
+
+def test_what_macos_packs_beside_the_folders_is_left_aside(tmp_path, build):
+    build.save(tmp_path / "happy" / "1.png", build.noise(0))
+    build.save(tmp_path / "__MACOSX" / "happy" / "._1.png", build.noise(1))
+    assert [p.source for p in read("folder", tmp_path).items] == ["happy/1.png"]
+
+
+def test_a_table_may_name_the_data_set_of_its_people(root):
+    first, second = table(root, "image,subject,expression,dataset\na.png,anna,fear,mine\nsub/c.bmp,anna,sad,\n")
+    assert (first.sample().dataset, second.sample().dataset) == ("mine", "folder")
+
+
+@pytest.mark.parametrize("word", ["None", "calm"])
+def test_words_that_are_no_synonym_of_neutral(root, word):
+    """AffectNet tells "None" from neutral, RAVDESS calm."""
+    with pytest.raises(InputError, match=f"unknown expression '{word}'"):
+        table(root, f"image,subject,expression\na.png,anna,{word}\n")

@@ -461,3 +461,16 @@ def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
 
 def grey_like(frames):
     return [np.full_like(frame, 128) for frame in frames]
+
+
+@pytest.mark.parametrize("lost", ["S001-100.xml", "session.xml", "S001-100.avi"])
+def test_a_whole_copy_counts_where_the_first_one_lacks_a_file(lost, tmp_path):
+    for number in (1, 2):
+        session(tmp_path, number, "S001-100")
+    session(tmp_path, 3, "S001-101")
+    whole = [clip.source for clip in list_clips(tmp_path).clips]
+    assert [source.rpartition("/")[2] for source in whole] == ["S001-100.avi", "S001-101.avi"]
+    (tmp_path / SHAPE / "1" / lost).unlink()
+    listing = list_clips(tmp_path)
+    assert [clip.source for clip in listing.clips] == [whole[0].replace("/1/", "/2/"), whole[1]]
+    assert not listing.rejected

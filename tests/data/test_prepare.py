@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -86,8 +87,8 @@ KILLED = """
 import sys
 from ifgan.data import prepare as module
 real = module._png
-def slow(image):
-    import time; time.sleep(0.05); return real(image)
+def slow(*arguments):
+    import time; time.sleep(0.05); return real(*arguments)
 module._png = slow  # time to be killed in
 module.prepare("folder", sys.argv[1], sys.argv[2], aligned=True, workers=2)
 """
@@ -241,3 +242,46 @@ def test_two_pictures_of_one_name_are_refused(tmp_path, monkeypatch, build):
     monkeypatch.setitem(READERS, "toy", lambda root: Reading("toy", pictures, aligned=True))
     with pytest.raises(InputError, match="occurs twice"):
         prepare("toy", tmp_path / "in", tmp_path / "out")
+
+
+def test_a_source_that_has_changed_is_prepared_again_and_no_other(root, tmp_path, build):
+    """The same name, another picture: its old face must not stay under its new label."""
+    out = tmp_path / "out"
+    prepare("folder", root, out, aligned=True)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "images").iterdir()}
+    changed = sorted((root / "sad").iterdir())[0]
+    build.save(changed, build.noise(77))
+    prepare("folder", root, out, aligned=True)
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "images").iterdir()}
+    assert len([name for name in before if after[name] != before[name]]) == 1
+    prepare("folder", root, tmp_path / "fresh", aligned=True)
+    assert build.contents(out) == build.contents(tmp_path / "fresh")
+
+
+def test_pictures_of_a_version_that_kept_no_fingerprint_stay(root, tmp_path):
+    out = tmp_path / "out"
+    prepare("folder", root, out, aligned=True)
+    path = sorted((out / "images").iterdir())[0]
+    Image.open(path).save(path, pnginfo=None)
+    bare = path.read_bytes()
+    prepare("folder", root, out, aligned=True)
+    assert path.read_bytes() == bare
+
+
+def test_finished_pictures_are_not_held_in_memory(tmp_path, monkeypatch):
+    """As rows of a table, whose pixels come with them: few are alive at a time, also when all are done already."""
+    alive: list[weakref.ref] = []
+
+    def items():
+        for index in range(120):
+            image = np.full((64, 64, 3), index, np.uint8)
+            alive.append(weakref.ref(image))
+            assert sum(one() is not None for one in alive) < 60
+            yield SourcePicture(image, f"p{index}", f"row {index}", "toy", "fear", landmarks_xy_px=TEMPLATE / 4)
+            del image
+
+    monkeypatch.setitem(READERS, "toy", lambda root: Reading("toy", items(), 120))
+    for _ in range(2):
+        assert prepare("toy", tmp_path / "in", tmp_path / "out", workers=1).counts["pictures"] == 120
+        assert len(alive) == 120
+        alive.clear()

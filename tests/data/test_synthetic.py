@@ -71,6 +71,11 @@ def test_levels_scale_one_sample_exactly(expression):
         for level, scale in fx.LEVELS.items():
             scaled = pose.at_level(level)
             assert scaled.prototype == pose.prototype
+            for unit, (left, right) in scaled.units.items():
+                low, high = fx.LETTERS[scaled.letters[unit]]
+                intensity = (left + right) / 2 if min(left, right) else max(left, right)
+                slack = fx.ASYMMETRY if scale == 1 else 1e-9  # as drawn, a side may leave its letter by so much
+                assert low * (1 - slack) <= intensity <= high * (1 + slack) or scaled.letters[unit] == "A"
             assert scaled.actions() == pytest.approx({name: value * scale for name, value in strongest.items()})
 
 

@@ -68,6 +68,7 @@ def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None 
     """
     folder = Path(folder)
     samples = read_manifest(folder)
+    folds, strangers = _of_the_set(samples, folds or [])
     faults, seen = _seen(folder, samples, workers)
     leaks, twice = _same_pictures(seen)
     problems = [
@@ -81,8 +82,9 @@ def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None 
         *_finding("the same picture twice in a part", twice),
         *_finding("nearly the same picture in two parts", _near_pictures(seen)),
         *_finding("in images/, but not in the manifest", _unlisted(folder, samples)),
+        *_finding("in the folds, but not in the set", strangers),
     ]
-    sizes = tuple(_sizes(samples, fold) for fold in folds or [])
+    sizes = tuple(_sizes(samples, fold) for fold in folds)
     return CheckReport(folder, count(samples), tuple(problems), tuple(warnings), sizes)
 
 
@@ -149,6 +151,12 @@ def _shared_subjects(samples: list[Sample]) -> list[str]:
 
 def _split_problems(samples: list[Sample]) -> list[str]:
     return _why_not(samples, None) if any(sample.split for sample in samples) else []
+
+
+def _of_the_set(samples: list[Sample], folds: list[Fold]) -> tuple[list[Fold], list[str]]:
+    """The folds as training reads them, without people whom the set doesn't have, and who these are."""
+    known = {sample.subject for sample in samples}
+    return [fold.among(known) for fold in folds], sorted({name for fold in folds for name in fold.split_of()} - known)
 
 
 def _fold_problems(samples: list[Sample], folds: list[Fold]) -> list[str]:

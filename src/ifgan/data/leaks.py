@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ifgan.data.workers import map_in_order
+from ifgan.errors import PictureError
 from ifgan.faces.picture import open_picture
 
 NEAR_BITS = 16  # of 256
@@ -95,11 +96,18 @@ def leaks_between(training: list[Path], held_out: list[Path]) -> list[Leak]:
 
 def looks_of(paths: Iterable[Path]) -> list[Look]:
     """A look at every file; files that were looked at before in this process, and haven't changed, only once."""
-    return list(map_in_order(lambda path: _look_at_file(path, path.stat().st_mtime_ns), paths))
+    return list(map_in_order(lambda path: _look_at_file(path, _changed_ns(path)), paths))
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise PictureError(f"{path}: {error.strerror}") from error
 
 
 @lru_cache(maxsize=50_000)
-def _look_at_file(path: Path, _changed_ns: int) -> Look:
+def _look_at_file(path: Path, _at_ns: int) -> Look:
     return look_at(open_picture(path))
 
 

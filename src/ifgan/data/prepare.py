@@ -3,10 +3,12 @@
 A prepared set is a folder with ``manifest.csv``, ``images/`` and ``prepare.json`` (source, options, counts,
 rejected pictures with reasons, versions). It holds no absolute path and can be moved.
 
-Resumable: every picture is written beside and renamed, and a picture that is there already is not done again.
+Resumable: every picture is written beside and renamed, and a picture that is there already, of the same source, is not
+done again: each carries its source's fingerprint as text.
 Idempotent: a second run changes no byte. Rejected pictures are tried again, so a repaired one joins on the next run.
 """
 
+import hashlib
 import io
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -16,6 +18,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ifgan.data.prepare_report import PrepareReport, begin, finish
 from ifgan.data.readers import read, reader_options
@@ -30,6 +33,7 @@ from ifgan.files import write_bytes
 from ifgan.progress import track
 
 Item = SourcePicture | Rejected
+_SOURCE = "Source"  # a keyword that the PNG standard registers (11.3.4.2)
 
 
 def prepare(
@@ -114,7 +118,7 @@ def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[It
                 drawn.append((item, True))
                 yield Request(item.image, item.landmarks_xy_px)
             else:
-                drawn.append((item, False))
+                drawn.append((_without_pixels(item), False))
 
     def answered() -> Iterator[tuple[Item, FoundFaces | None]]:
         for found in find_faces(requests(), every_face=False, workers=workers):
@@ -137,11 +141,35 @@ def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
 
 
 def _is_to_do(item: Item, out: Path) -> TypeGuard[SourcePicture]:
-    return isinstance(item, SourcePicture) and not (out / item.sample().image).exists()
+    """Whether its picture is not there yet, or is that of another source; one of an earlier version, which tells
+    nothing of its source, is taken for its own.
+    """
+    if isinstance(item, Rejected):
+        return False
+    path = out / item.sample().image
+    if not path.exists():
+        return True
+    with Image.open(path) as picture:
+        known = picture.info.get(_SOURCE)
+    return known is not None and known != _fingerprint(item)
+
+
+def _fingerprint(item: SourcePicture) -> str:
+    """Of what the source holds, whatever it is called; empty for a file that can't be read."""
+    try:
+        content = item.image.read_bytes() if isinstance(item.image, Path) else item.image.tobytes()
+    except OSError:
+        return ""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _without_pixels(item: Item) -> Item:
+    """What waits for its turn is not to fill the memory."""
+    return replace(item, image=Path()) if isinstance(item, SourcePicture) else item
 
 
 def _write(item: SourcePicture, aligned_hwc_uint8: np.ndarray, out: Path) -> SourcePicture:
-    write_bytes(out / item.sample().image, _png(aligned_hwc_uint8))
+    write_bytes(out / item.sample().image, _png(aligned_hwc_uint8, _fingerprint(item)))
     return item
 
 
@@ -150,10 +178,12 @@ def _rejected(item: SourcePicture, reason: str) -> Rejected:
     return Rejected(item.source, reason.removeprefix(f"{item.image}: ") if isinstance(item.image, Path) else reason)
 
 
-def _png(image_hwc_uint8: np.ndarray) -> bytes:
-    """Lossless; grey pictures take one channel, a third of the space."""
+def _png(image_hwc_uint8: np.ndarray, source: str) -> bytes:
+    """Lossless; grey pictures take one channel, a third of the space. ``source``: its fingerprint, kept as text."""
     red = image_hwc_uint8[..., :1]
     grey = (image_hwc_uint8 == red).all()
     file = io.BytesIO()
-    Image.fromarray(red[..., 0] if grey else image_hwc_uint8).save(file, "PNG", compress_level=4)
+    text = PngInfo()
+    text.add_text(_SOURCE, source)
+    Image.fromarray(red[..., 0] if grey else image_hwc_uint8).save(file, "PNG", compress_level=4, pnginfo=text)
     return file.getvalue()

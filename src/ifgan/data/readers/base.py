@@ -5,8 +5,9 @@ A reader knows folder shapes, file names and label codes of one source, and noth
 """
 
 import hashlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 from ifgan.data.sample import Sample
 from ifgan.errors import InputError
 
-PICTURE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (
+    *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
 
 _SPLIT_WORDS = {
     "train": "train training",
@@ -119,6 +122,23 @@ def existing_folder(root: Path) -> Path:
     if not root.is_dir():
         raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
     return root
+
+
+def walk(root: Path, onerror: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """``os.walk`` in the order of names, also through links, as on shared storage; no folder twice."""
+    seen: set[str] = set()
+    for folder, folders, files in os.walk(root, onerror=onerror, followlinks=True):
+        if (place := os.path.realpath(folder)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        folders.sort()
+        yield folder, folders, sorted(files)
+
+
+def files_below(root: Path) -> list[Path]:
+    """Every file below ``root``, through links too."""
+    return [Path(folder) / name for folder, _, files in walk(root) for name in files]
 
 
 def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ifgan.data.readers.base import Reading, SourcePicture, existing_folder, some_of
+from ifgan.data.readers.base import Reading, SourcePicture, existing_folder, files_below, some_of
 from ifgan.errors import InputError
 from ifgan.files import read_json
 from ifgan.labels import BASIC, canonical
@@ -21,6 +21,7 @@ FILE_NAME = re.compile(
     re.IGNORECASE,
 )
 LEVELS = ("01", "02", "03", "04")
+_MARK = "synthesis.json"  # what `ifgan synthesize` leaves
 RENDERED = "synthetic"  # the data set's name in the manifests of all sets of rendered people
 SUBJECTS = (*(f"F{i:04d}" for i in range(1, 57)), *(f"M{i:04d}" for i in range(1, 45)))
 ETHNICITIES = {
@@ -42,12 +43,12 @@ def read_bu3dfe(root: Path, *, levels: str = "03,04", neutral: bool = False) -> 
     root = existing_folder(root)
     wanted = [(expression, level) for expression in BASIC for level in _levels(levels)]
     wanted += [("neutral", "00")] if neutral else []
-    synthetic = (root / "synthesis.json").exists()
+    synthetic = (root / _MARK).exists()
     dataset = RENDERED if synthetic else "bu3dfe"
     pictures, notes = _pictures(root, dataset, wanted)
     subjects = sorted({picture.subject for picture in pictures}) if synthetic else SUBJECTS
     # A broken-off synthesis doesn't state its number of subjects yet.
-    number = read_json(root / "synthesis.json").get("subjects", len(subjects)) if synthetic else len(SUBJECTS)
+    number = read_json(root / _MARK).get("subjects", len(subjects)) if synthetic else len(SUBJECTS)
     return Reading(
         dataset=dataset,
         items=pictures,
@@ -70,7 +71,9 @@ def _pictures(root: Path, dataset: str, wanted: Sequence[Kind]) -> tuple[list[So
     people = _ground_truth(root / "ground_truth.csv")
     chosen: dict[str, SourcePicture] = {}
     twice, odd, seen = [], [], 0
-    for path in sorted(root.rglob("*"), key=lambda path: (path.name, path)):
+    for path in sorted(files_below(root), key=lambda path: (path.name, path)):
+        if path.name == _MARK and path.parent != root:
+            raise InputError(f"{path.parent}: rendered people; prepare them by themselves, not with {root}")
         match = FILE_NAME.fullmatch(path.name)
         relative = path.relative_to(root).as_posix()
         if match is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ifgan.data.readers.base import Reading, Rejected, SourcePicture, existing_folder, some_of
+from ifgan.data.readers.base import Reading, Rejected, SourcePicture, existing_folder, files_below, some_of
 from ifgan.errors import InputError
 from ifgan.labels import BASIC
 
@@ -92,7 +92,7 @@ def read_ckplus(root: Path, *, contempt: bool = False, neutral: bool = False) ->
 def _find(root: Path) -> _Files:
     """Frames and emotion files by sequence, in the order of their names."""
     files = _Files()
-    for path in sorted(root.rglob("*"), key=lambda path: (path.name.upper(), path)):
+    for path in sorted(files_below(root), key=lambda path: (path.name.upper(), path)):
         relative = path.relative_to(root).as_posix()
         match = FILE_NAME.fullmatch(path.name)
         if match is None:

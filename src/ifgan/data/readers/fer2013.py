@@ -53,7 +53,8 @@ def _enlarged(item: SourcePicture) -> SourcePicture:
 def _file(root: Path) -> Path:
     if root.is_file():
         return root
-    found = [root / name for name in FILES if (root / name).is_file()] or sorted(root.glob("*.npz"))
+    archives = sorted(path for path in root.glob("*.npz") if not path.name.startswith("."))
+    found = [root / name for name in FILES if (root / name).is_file()] or archives
     if not found or (found[0].suffix == ".npz" and len(found) > 1):
         raise InputError(f"{root}: expected one of {', '.join(FILES)} or a single .npz file, found {len(found)}")
     return found[0]
@@ -61,12 +62,13 @@ def _file(root: Path) -> Path:
 
 def _from_csv(path: Path) -> tuple[Items, int]:
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            header = file.readline()
-            total = sum(1 for line in file if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            table = csv.reader(file)
+            header = next(table, [])
+            total = sum(1 for row in table if row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: can't be read as a UTF-8 table ({error})") from error
-    columns = [name.strip().lower() for name in header.split(",")]
+    columns = [name.strip().lower() for name in header]
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         raise InputError(f"{path}: column {missing[0]!r} is missing; expected emotion,pixels,Usage")
@@ -78,7 +80,7 @@ def _csv_rows(path: Path, emotion: int, pixels: int, usage: int) -> Items:
         table = csv.reader(file)
         next(table)
         try:
-            for index, row in enumerate(table):
+            for index, row in enumerate(filter(None, table)):  # Windows may have doubled the ends of lines
                 where = f"{path.name} line {table.line_num}"
                 if len(row) <= max(emotion, pixels, usage):
                     yield Rejected(where, f"has {len(row)} cells; expected emotion, pixels and Usage")

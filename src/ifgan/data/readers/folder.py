@@ -41,7 +41,7 @@ def read_folder(root: Path) -> Reading:
 def _by_folder(root: Path) -> Reading:
     pictures: list[SourcePicture] = []
     aside: list[str] = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))):
         try:
             expression = canonical(folder.name)
         except ValueError as error:
@@ -114,4 +114,5 @@ def _listed(
         else:
             first[key] = line
             known: dict[str, Any] = {name: row.get(name, "") for name in TAKEN_OVER}
-            yield SourcePicture(root / relative, safe_name(key), key, "folder", expression, split=split, **known)
+            dataset = row.get("dataset") or "folder"
+            yield SourcePicture(root / relative, safe_name(key), key, dataset, expression, split=split, **known)

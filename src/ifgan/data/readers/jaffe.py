@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ifgan.data.readers.base import PICTURE_SUFFIXES, Reading, SourcePicture, existing_folder, some_of
+from ifgan.data.readers.base import PICTURE_SUFFIXES, Reading, SourcePicture, existing_folder, files_below, some_of
 from ifgan.errors import InputError
 from ifgan.labels import BASIC, canonical
 
@@ -54,7 +54,7 @@ def _pictures(root: Path) -> tuple[list[SourcePicture], list[str]]:
     """Every picture once, in the order of names; what was left aside."""
     chosen: dict[str, SourcePicture] = {}
     twice, odd = [], []
-    for path in sorted(root.rglob("*"), key=_order):
+    for path in sorted(files_below(root), key=_order):
         relative = path.relative_to(root).as_posix()
         match = FILE_NAME.fullmatch(path.name)
         if match is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ifgan.data.readers.base import PICTURE_SUFFIXES, Rejected, existing_folder
+from ifgan.data.readers.base import PICTURE_SUFFIXES, Rejected, existing_folder, files_below
 from ifgan.data.readers.mmi_xml import Apex, read_apexes, read_emotion, read_view
 from ifgan.errors import InputError, PictureError
 from ifgan.labels import BASIC
@@ -92,10 +92,11 @@ def list_clips(root: Path) -> Listing:
         if session.of_pictures():
             listing.add(LeftAside("sessions of pictures", session.folder.relative_to(root).as_posix()))
         for stem in session.stems():
-            if stem in found:
-                listing.add(LeftAside("clips that occur again", session.source(stem)))
+            item = None if isinstance(found.get(stem), Clip) else _judge(session, stem)
+            if item is not None and (stem not in found or isinstance(item, Clip)):
+                found[stem] = item  # a whole copy, where the first one lacked a file
             else:
-                found[stem] = _judge(session, stem)
+                listing.add(LeftAside("clips that occur again", session.source(stem)))
     for _, item in sorted(found.items(), key=lambda pair: pair[0]):
         listing.add(item)
     if not listing.clips and not listing.rejected:
@@ -108,7 +109,7 @@ def list_clips(root: Path) -> Listing:
 
 def _sessions(root: Path) -> Iterator[Session]:
     folders: dict[Path, dict[str, Path]] = {}
-    for path in sorted(root.rglob("*")):
+    for path in sorted(files_below(root)):
         if not path.name.startswith("."):
             folders.setdefault(path.parent, {})[path.name.lower()] = path
     for folder, files in folders.items():

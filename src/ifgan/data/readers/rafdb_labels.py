@@ -4,13 +4,12 @@ The three are read alike and must agree: a picture of two minds is left out. The
 file names for other pictures with other codes, so it is never mixed in.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ifgan.data.readers.base import PICTURE_SUFFIXES, Rejected
+from ifgan.data.readers.base import PICTURE_SUFFIXES, Rejected, walk
 from ifgan.errors import InputError
 
 ANNOTATION = "_manu_attri.txt"
@@ -55,7 +54,7 @@ class Labels:
 def find_files(root: Path) -> Files:
     """One walk that opens nothing: a full copy has some 77,000 files."""
     files = Files()
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in walk(root):
         place = Path(folder).relative_to(root).as_posix()
         prefix = "" if place == "." else f"{place}/"
         files.aside.extend(prefix + name for name in folders if name.lower() == "compound")

@@ -90,7 +90,7 @@ _BROW_DRAWN_IN = 0.85
 
 @dataclass(frozen=True)
 class Pose:
-    """One drawn expression at level 04. ``units`` AU -> (left, right) intensity in [0, 1]; ``letters`` AU -> A..E;
+    """One drawn expression. ``units`` AU -> (left, right) intensity in [0, 1]; ``letters`` AU -> A..E;
     ``prototype`` the row it was drawn from."""
 
     expression: str
@@ -102,7 +102,8 @@ class Pose:
         """The same sample scaled: level 1 to 4 is 0.4, 0.6, 0.8 and 1 times its intensities."""
         scale = LEVELS[level]
         scaled = {unit: (left * scale, right * scale) for unit, (left, right) in self.units.items()}
-        return Pose(self.expression, self.prototype, self.letters, scaled)
+        letters = self.letters if scale == 1 else {unit: _letter_of(*sides) for unit, sides in scaled.items()}
+        return Pose(self.expression, self.prototype, letters, scaled)
 
     def actions(self) -> dict[str, float]:
         """Face action -> value; linear in the intensities."""
@@ -161,6 +162,12 @@ def _draw_letter(allowed: str, rng: np.random.Generator) -> str:
     if allowed:
         return allowed[rng.integers(len(allowed))]
     return str(rng.choice(list(_ANY_LETTER), p=list(_ANY_LETTER.values())))
+
+
+def _letter_of(left: float, right: float) -> str:
+    """The letter whose range holds the mean of both sides, or the one side that moves; A for less."""
+    intensity = (left + right) / 2 if min(left, right) else max(left, right)
+    return max((letter for letter, (low, _) in LETTERS.items() if low <= intensity), default="A")
 
 
 def _intensities(letter: str, side: str, rng: np.random.Generator) -> tuple[float, float]:
