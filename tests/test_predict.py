@@ -1,5 +1,6 @@
 """Recognizer: whatever comes in, every face gets its answer; what can't be read is one sentence."""
 
+import dataclasses
 import io
 import json
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.errors import InputError, PictureError
 from ifgan.metrics import tempered
-from ifgan.predict import Prediction
+from ifgan.models.checkpoint import save_trained
+from ifgan.predict import Prediction, find_checkpoint
 from tiny_model import LABELS, tiny_trained
 
 FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
@@ -204,3 +206,44 @@ def test_average_faces_can_be_saved(recognizer: Recognizer, photo: np.ndarray) -
     file = io.BytesIO()
     recognizer(photo)[0].average_face.save(file, "PNG")
     assert Image.open(file).size == (32, 32)
+
+
+def test_a_wrong_word_for_redrawing_is_refused(model: Path, tmp_path: Path) -> None:
+    """Silently drawn freely, more of the person would be in the picture than was asked for."""
+    with pytest.raises(InputError, match="redraw 'mixtures': expected one of free, mixture"):
+        Recognizer.from_pretrained(model, redraw="mixtures")
+    save_trained(tmp_path / "b.safetensors", tiny_trained("baseline"))
+    with pytest.raises(InputError, match="a baseline, which redraws no faces"):
+        Recognizer.from_pretrained(tmp_path / "b.safetensors", redraw="mixture")
+
+
+@pytest.mark.parametrize("name", ["./mine", "runs/mine", "owner/mine.safetensors", "~/mine", "/mine", "a/b/c", "mine"])
+def test_what_reads_like_a_path_is_not_asked_of_the_hub(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: pytest.fail("asked"))
+    with pytest.raises(InputError, match="no model there"):
+        find_checkpoint(name)
+
+
+def test_a_hub_error_without_words_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: str) -> str:
+        raise TimeoutError
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", silent)
+    with pytest.raises(InputError, match=r"gave no model \(TimeoutError\)"):
+        find_checkpoint("owner/model")
+
+
+def test_a_model_to_hand_on_holds_no_path_of_its_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    taken = {"pretrained": "/home/alice/acme/best.safetensors", "teachers": ("/home/alice/t.safetensors",)}
+    trained = tiny_trained()
+    config = dataclasses.replace(trained.config, soft_labels=0.5, **taken)
+    save_trained(tmp_path / "run.safetensors", dataclasses.replace(trained, config=config))
+    assert main(["export", str(tmp_path / "run.safetensors"), "--out", str(tmp_path / "out.safetensors")]) == 0
+    assert b"alice" in (tmp_path / "run.safetensors").read_bytes()
+    assert b"alice" not in (tmp_path / "out.safetensors").read_bytes()
+    assert main(["export", str(tmp_path / "out.safetensors"), "--out", str(tmp_path / "out.safetensors")]) == 2
+    assert "is the model itself" in capsys.readouterr().err

@@ -8,7 +8,7 @@ for face in recognizer("photo.jpg"):
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -86,7 +86,11 @@ class Recognizer:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
         who it was; None for what the model was trained with. Raises InputError.
         """
+        if redraw not in (None, *get_args(Redraw)):
+            raise InputError(f"redraw {redraw!r}: expected one of {', '.join(get_args(Redraw))}")
         trained = load_trained(find_checkpoint(model), device)
+        if redraw is not None and trained.system.generator is None:
+            raise InputError(f"{model}: a baseline, which redraws no faces; redraw is for a model with a generator")
         trained.system.redraw = redraw or trained.system.redraw
         return cls(trained, aligned=aligned)
 
@@ -180,7 +184,7 @@ def find_checkpoint(model: str | Path) -> Path:
     for candidate in (path, path / "checkpoint" / "best.safetensors", path / "model.safetensors"):
         if candidate.is_file():
             return candidate
-    if path.exists() or str(model).count("/") != 1:
+    if path.exists() or not _is_hub_id(str(model)):
         expected = f"{PACKAGED_MODEL}, a run folder, a .safetensors file or a Hugging Face id"
         raise InputError(f"{model}: no model there; expected {expected}")
     from huggingface_hub import hf_hub_download
@@ -188,5 +192,12 @@ def find_checkpoint(model: str | Path) -> Path:
     try:
         return Path(hf_hub_download(str(model), "model.safetensors"))
     except Exception as error:  # the hub client raises many kinds, for no network as for no such repository
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{model}: no such folder, and the Hugging Face hub gave no model ({reason})") from error
+
+
+def _is_hub_id(name: str) -> bool:
+    """``owner/name``, but not what only reads so: the mistyped path of a run in a folder that is here."""
+    owner, _, rest = name.partition("/")
+    local = not owner or owner.startswith((".", "~")) or name.endswith(".safetensors") or Path(owner).exists()
+    return bool(rest) and "/" not in rest and not local

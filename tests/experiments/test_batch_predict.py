@@ -1,6 +1,10 @@
 """The batch command: what Recognizer says, a line a picture, in order; one bad file loses no other."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,3 +193,76 @@ def test_a_file_name_of_another_encoding(model: Path, tmp_path: Path, capsys: py
     Image.new("RGB", (64, 64)).save(path)
     assert main(["predict", str(tmp_path), "--model", str(model)]) == 0
     assert lines(capsys.readouterr().out)[0]["image"] == str(path)
+
+
+def test_no_photograph_is_written_over(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--json *.jpg`` reads like a switch; a list of lines may lie beside the pictures, but not be one."""
+    photo = folder / "a" / "0.png"
+    before = photo.read_bytes()
+    assert main(["predict", "--model", str(model), "--json", str(photo), str(folder / "b" / "0.png")]) == 2
+    assert "has the name of a picture" in capsys.readouterr().err
+    named = folder / "named"
+    named.write_bytes(before)
+    try:
+        assert main(["predict", "--model", str(model), str(named), "--json", str(named)]) == 2
+        assert "is one of the pictures" in capsys.readouterr().err
+        assert named.read_bytes() == photo.read_bytes() == before
+    finally:
+        named.unlink()
+
+
+def test_redrawn_faces_below_the_pictures_are_not_read_again(model: Path, folder: Path, tmp_path: Path) -> None:
+    pictures = Path(shutil.copytree(folder, tmp_path / "pictures"))
+    out = pictures / "redrawn"
+    options = ["--model", str(model), "--faces", str(out), "--json", str(tmp_path / "o.jsonl")]
+    for _ in range(2):
+        main(["predict", str(pictures), *options])
+        found = lines((tmp_path / "o.jsonl").read_text())
+        assert len(found) == 10 and not any(out in Path(line["image"]).parents for line in found)
+    assert list(out.iterdir())
+
+
+def test_what_a_folder_hides_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files of other kinds, pictures behind a link, and a folder that can't be looked into."""
+    (tmp_path / "album").mkdir()
+    (tmp_path / "far").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "album" / "a.jpg")
+    Image.new("L", (64, 64)).save(tmp_path / "far" / "b.pgm")
+    (tmp_path / "album" / "c.heic").touch()
+    (tmp_path / "album" / "link").symlink_to(tmp_path / "far")
+    assert main(["predict", str(tmp_path / "album"), "--model", str(model)]) == 0
+    said = capsys.readouterr()
+    assert [Path(line["image"]).name for line in lines(said.out)] == ["a.jpg", "b.pgm"]
+    assert "left aside, no picture's suffix: " in said.err and "c.heic" in said.err
+
+
+def test_a_folder_that_cannot_be_read_is_one_failure(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the walk's own error: whoever runs this may be root, whom no folder refuses."""
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert main(["predict", str(tmp_path), "--model", str(model)]) == 1
+    found = lines(capsys.readouterr().out)
+    errors = {Path(line["image"]).name: line["error"] for line in found}
+    assert errors == {"locked": f"{tmp_path / 'locked'}: Permission denied", "a.png": None}
+
+
+def test_standard_output_by_its_name_in_a_file(model: Path, folder: Path, tmp_path: Path) -> None:
+    """``--json /dev/stdout > out.jsonl``; and a link as output stays one."""
+    command = [sys.executable, "-m", "ifgan.cli", "predict", str(folder / "a" / "0.png"), "--model", str(model)]
+    with open(tmp_path / "out.jsonl", "w") as file:
+        subprocess.run([*command, "--json", "/dev/stdout"], stdout=file, check=True)
+    assert len(lines((tmp_path / "out.jsonl").read_text())) == 1
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "far.jsonl")
+    subprocess.run([*command, "--json", str(tmp_path / "link.jsonl")], check=True)
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "far.jsonl").read_text() == (tmp_path / "out.jsonl").read_text()

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from drawn_faces import MOVES, draw_face, on_canvas
-from ifgan.faces.detect import MAX_SIDE_PX, Face, FaceDetector, prominence
+from ifgan.faces.detect import MAX_SIDE_PX, Face, FaceDetector, _one_torch_thread, prominence
 
 
 def eye_distance(points_xy_px: np.ndarray) -> float:
@@ -125,3 +125,19 @@ def test_making_a_detector_draws_nothing_from_the_random_state() -> None:
     before = torch.random.get_rng_state()
     FaceDetector()
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_detectors_side_by_side_leave_torch_its_threads() -> None:
+    """As in a server: one begins before another has ended."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        first, second = _one_torch_thread(), _one_torch_thread()
+        first.__enter__()
+        second.__enter__()
+        assert torch.get_num_threads() == 1
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -93,13 +93,23 @@ def test_transparent_pixels_are_laid_on_white(tmp_path: Path) -> None:
     assert np.abs(picture[:10, 24:].astype(float) - (FACE[:10, 24:] + 255.0) / 2).max() <= 1.5
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "jpg"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_rotated_file_equals_the_upright_one(tmp_path: Path, orientation: int) -> None:
-    """The reference is Pillow's own exif_transpose; three turns are spelled out below."""
+def test_a_rotated_file_equals_the_upright_one(tmp_path: Path, orientation: int, suffix: str) -> None:
+    """The reference is Pillow's own exif_transpose; three turns are spelled out below. Of a TIFF Pillow turns the
+    pixels itself as it loads them.
+    """
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = saved(tmp_path / "a.png", Image.fromarray(FACE[:, :30]), exif=exif)
-    assert (open_picture(path) == np.asarray(ImageOps.exif_transpose(Image.open(path)))).all()
+    path = saved(tmp_path / f"a.{suffix}", Image.fromarray(FACE[:, :30]), exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+    assert (open_picture(path) == upright).all() and (as_picture(Image.open(path)) == upright).all()
+    assert (upright.shape == FACE[:, :30].shape) == (orientation < 5)
+
+
+def test_a_path_that_may_not_be_looked_at_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="name too long"):
+        open_picture(tmp_path / ("a" * 300))
 
 
 @pytest.mark.parametrize(("orientation", "quarter_turns"), [(6, 1), (3, 2), (8, 3)])

@@ -140,3 +140,13 @@ def test_a_picture_too_large_for_memory_is_one_error(monkeypatch: pytest.MonkeyP
 
 def test_nothing_to_do() -> None:
     assert list(find_faces([])) == []
+
+
+def test_a_cut_off_pil_image_loses_no_other(paths: list[Path], tmp_path: Path) -> None:
+    """Its file is read when it is sent to a worker."""
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(paths[0].read_bytes()[:-200])
+    images = [Image.open(cut if index == 3 else paths[0]) for index in range(26)]
+    found = list(find_faces(images, workers=2))
+    assert [index for index, result in enumerate(found) if result.error is not None] == [3]
+    assert "can't be decoded" in (found[3].error or "")

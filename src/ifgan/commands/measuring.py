@@ -88,6 +88,8 @@ def figure(
     from ifgan.experiments.evaluation import open_run, open_unseen
     from ifgan.experiments.transfer_figure import transfer_figure
 
+    if count < 1:
+        raise InputError(f"count {count}: expected at least 1")
     opened = open_run(run, data, split) if people == "test" else open_unseen(run, data)[0]
     generator = opened.trained.system.generator
     if generator is None:

@@ -53,6 +53,9 @@ def export(model: str, *, out: Path, format: Literal["safetensors"] = "safetenso
 
     if out.suffix != f".{format}":
         raise InputError(f"{out}: expected a name that ends in .{format}")
-    save_trained(out, load_trained(find_checkpoint(model)), half=not full)
+    source = find_checkpoint(model)
+    if out.exists() and out.samefile(source):
+        raise InputError(f"{out}: is the model itself; choose another name")
+    save_trained(out, load_trained(source).to_hand_on(), half=not full)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -1,15 +1,17 @@
 """Predictions for many files: one JSON object a line (DESIGN §3). One bad file never stops the others."""
 
 import io
+import itertools
 import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from ifgan.data.readers.base import PICTURE_SUFFIXES, safe_name
+from ifgan.data.readers.base import PICTURE_SUFFIXES, safe_name, some_of, walk
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
 from ifgan.models.system import Redraw
@@ -32,9 +34,13 @@ def predict_files(
 
     ``json_out``: a file, or ``-`` for standard output. ``faces``: folder for the redrawn faces; each line then
     names its faces' files as ``average_face``. ``redraw``: as of `Recognizer.from_pretrained`. Raises InputError for
-    what concerns all pictures.
+    what concerns all pictures, such as an output that is one of them.
     """
-    paths = list(pictures_in(sources))
+    found = pictures_in(sources, apart_from=faces)
+    paths = found.paths
+    if found.aside:
+        print(f"left aside, no picture's suffix: {some_of(found.aside)}", file=sys.stderr)
+    _refuse_inputs(json_out, paths)
     recognizer = Recognizer.from_pretrained(model, aligned=aligned, redraw=redraw)
     if faces is not None and not recognizer.redraws:
         raise InputError(f"{model}: a baseline, which redraws no faces; expected a model with a generator for --faces")
@@ -43,7 +49,7 @@ def predict_files(
     with _output(json_out) as out:
         if not out.isatty():  # on a terminal the lines are the progress
             results = track(results, "predict", len(paths))
-        for path, result in zip(paths, results, strict=True):
+        for path, result in itertools.chain(found.unread.items(), zip(paths, results, strict=True)):
             failed += result.error is not None
             line = json.dumps(_line(path, result, faces))  # ASCII: any file name can be written to any terminal
             with _named(json_out):
@@ -51,21 +57,60 @@ def predict_files(
     return failed
 
 
-def pictures_in(sources: list[Path]) -> Iterator[Path]:
-    """Named files as they are, and the pictures of named folders, sorted. Raises InputError for a folder without."""
+@dataclass
+class Found:
+    """Pictures to read; folders that can't be looked into, each with its sentence; files of other kinds."""
+
+    paths: list[Path] = field(default_factory=list)
+    unread: dict[Path, PictureFaces] = field(default_factory=dict)
+    aside: list[str] = field(default_factory=list)
+
+
+def pictures_in(sources: list[Path], *, apart_from: Path | None = None) -> Found:
+    """Named files as they are, and the pictures of named folders, in the order of their names, through links too, but
+    not those below ``apart_from``, where redrawn faces go. Raises InputError for a folder without.
+    """
+    found = Found()
     for source in sources:
-        if not source.is_dir():
-            yield source
+        if os.path.isdir(source):  # unlike Path's, false for what may not be looked at
+            _search(source, found, apart_from)
+        else:
+            found.paths.append(source)
+    return found
+
+
+def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
+    own = None if apart_from is None else apart_from.resolve()
+    pictures: list[Path] = []
+    unread: dict[Path, PictureFaces] = {}
+
+    def note(error: OSError) -> None:
+        unread[Path(error.filename)] = PictureFaces(error=f"{error.filename}: {error.strerror}")
+
+    for place, _, names in walk(folder, note):
+        resolved = Path(place).resolve()
+        if own is not None and (resolved == own or own in resolved.parents):
             continue
-        found = sorted(path for path in source.rglob("*") if _looks_like_a_picture(path))
-        if not found:
-            raise InputError(f"{source}: holds no picture; expected files ending in {', '.join(PICTURE_SUFFIXES)}")
-        yield from found
+        for name in names:
+            path = Path(place) / name
+            if name.startswith("."):  # other programs' (``._photo.jpg`` of macOS)
+                continue
+            if path.suffix.lower() in PICTURE_SUFFIXES:
+                pictures.append(path)
+            else:
+                found.aside.append(str(path))
+    if not pictures and not unread:
+        raise InputError(f"{folder}: holds no picture; expected files ending in {', '.join(PICTURE_SUFFIXES)}")
+    found.paths += sorted(pictures)
+    found.unread |= unread
 
 
-def _looks_like_a_picture(path: Path) -> bool:
-    """By its name; hidden files are other programs' (``._photo.jpg`` of macOS)."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
+def _refuse_inputs(json_out: str, paths: list[Path]) -> None:
+    """``--json *.jpg`` reads like a switch, and would write over the first photograph."""
+    if json_out != "-" and Path(json_out).suffix.lower() in PICTURE_SUFFIXES:
+        raise InputError(f"{json_out}: has the name of a picture; --json takes the file to write")
+    if os.path.exists(json_out) and any(os.path.exists(path) and os.path.samefile(json_out, path) for path in paths):
+        raise InputError(f"{json_out}: is one of the pictures; choose another name")
 
 
 def _line(path: Path, result: PictureFaces, folder: Path | None) -> dict[str, Any]:
@@ -86,11 +131,11 @@ def _output(name: str) -> Iterator[TextIO]:
 
     Until then they are in ``<name>.part``, where a crash leaves them, and leaves an older file as it was.
     """
-    if name == "-":
+    if name == "-" or _is_standard_output(name):
         yield sys.stdout
         return
-    path = Path(name)
-    special = path.exists() and not path.is_file()  # a pipe, /dev/stdout: nothing to rename over
+    path = Path(name).resolve()  # a link stays one
+    special = path.exists() and not path.is_file()  # a pipe: nothing to rename over
     part = path if special else path.with_name(f"{path.name}.part")
     with _named(name):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,6 +150,14 @@ def _output(name: str) -> Iterator[TextIO]:
         file.close()
         if not special:
             os.replace(part, path)
+
+
+def _is_standard_output(name: str) -> bool:
+    """``/dev/stdout``, also where it leads to a file."""
+    try:
+        return os.path.samestat(os.stat(name), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError):  # no such file yet; a standard output that is none
+        return False
 
 
 @contextmanager

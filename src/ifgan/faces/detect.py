@@ -6,6 +6,7 @@ the picture, and only a window that does so too fits it. Thresholds stay the pub
 that a picture without a face doesn't get one.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ MAX_SIDE_PX = 1280  # at this side; a face of 20 px in a picture of 4000 px isn'
 THRESHOLDS = (0.6, 0.7, 0.7)  # P-Net, R-Net, O-Net, as published
 _BORDER = 1 / 3  # of the longer side
 Points = tuple[tuple[float, float], ...]
+_ENTERING = threading.Lock()
+_inside: list[None] = []  # one for each detector at work
+_threads: list[int] = []  # torch's, before the first of them
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,22 @@ class FaceDetector:
 
 @contextmanager
 def _one_torch_thread() -> Iterator[None]:
-    """Convolutions add in another order on two threads: landmarks would move by 1e-5 px."""
+    """Convolutions add in another order on two threads: landmarks would move by 1e-5 px. Detectors at work side by side
+    give back what the first of them found.
+    """
     import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _ENTERING:
+        if not _inside:
+            _threads[:] = [torch.get_num_threads()]
+        _inside.append(None)
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        with _ENTERING:
+            _inside.pop()
+            torch.set_num_threads(_threads[0])
 
 
 def prominence(face: Face, width: int, height: int) -> float:

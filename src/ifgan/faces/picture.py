@@ -42,9 +42,9 @@ def open_picture(path: str | Path) -> np.ndarray:
     MIN_SIDE_PX on a side or larger than MAX_PIXELS. Sizes are judged by the header, before anything is decoded.
     """
     path = Path(path)
-    if not path.is_file():  # also keeps a named pipe from blocking for ever
-        raise PictureError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
     try:
+        if not path.is_file():  # also keeps a named pipe from blocking for ever
+            raise PictureError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
         with _opened(path) as image:
             return _to_rgb(image, str(path))
     except PictureError:
@@ -90,6 +90,7 @@ def _opened(path: Path) -> Image.Image:
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     _check_size(*image.size, name)
+    image.load()  # a TIFF is turned upright by Pillow as it loads, and then has no flag any more
     orientation = _orientation(image)
     if image.mode in _GREY_16_BIT:
         image = _grey_8_bit(image, name)

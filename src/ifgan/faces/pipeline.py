@@ -8,7 +8,7 @@ that fails, or that takes its worker down, is reported in its place and the othe
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +28,13 @@ Source = str | Path | np.ndarray | Image.Image
 
 @dataclass(frozen=True)
 class Request:
-    """One picture, with the landmarks that are known already, if any: (5, 2) or (3, 2), no detection then."""
+    """One picture, with the landmarks that are known already, if any: (5, 2) or (3, 2), no detection then.
+    ``unreadable``: why it can't be read, where that has been seen.
+    """
 
     picture: Source
     landmarks_xy_px: np.ndarray | None = None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,17 @@ def find_faces(
         yield from (faces_in(request, detector, every_face) for request in itertools.chain(first, waiting))
     else:
         work = Work(_work, _start_worker, (every_face,), _died, preload=_NETWORKS)
-        yield from map_in_processes(work, itertools.chain(first, waiting), workers)
+        yield from map_in_processes(work, map(_decoded, itertools.chain(first, waiting)), workers)
+
+
+def _decoded(request: Request) -> Request:
+    """A PIL image reads its file when it is sent to a worker, where nobody would answer for one that is cut off."""
+    if not isinstance(request.picture, Image.Image):
+        return request
+    try:
+        return replace(request, picture=as_picture(request.picture))
+    except PictureError as error:
+        return replace(request, picture="", unreadable=str(error))
 
 
 def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) -> FoundFaces:
@@ -86,6 +99,8 @@ def whole_picture(request: Request) -> FoundFaces:
 
 
 def _answer(request: Request, find: Callable[[np.ndarray], list[tuple[Face, np.ndarray]]]) -> FoundFaces:
+    if request.unreadable is not None:
+        return FoundFaces(error=request.unreadable)
     try:
         image = as_picture(request.picture)
         found = find(image)

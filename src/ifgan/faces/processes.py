@@ -21,6 +21,7 @@ from ifgan.errors import InputError
 T = TypeVar("T")
 R = TypeVar("R")
 WAITING_PER_WORKER = 4  # items handed out ahead of the one awaited; bounds memory
+_MOST_ON_WINDOWS = 61  # ProcessPoolExecutor takes no more there
 _DEATHS_IN_A_ROW = 5  # a machine out of memory, or a script without a main guard
 
 
@@ -58,9 +59,10 @@ class _Pool(Generic[T, R]):
     """Worker processes that are replaced when one dies."""
 
     def __init__(self, work: Work[T, R], workers: int) -> None:
-        self._work, self._workers = work, workers
+        self._work = work
+        self._workers = min(workers, _MOST_ON_WINDOWS) if sys.platform == "win32" else workers
         self._deaths = 0
-        self._executor = self._start(workers)
+        self._executor = self._start(self._workers)
 
     def submit(self, item: T) -> Future[R]:
         try:

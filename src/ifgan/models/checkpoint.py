@@ -6,7 +6,7 @@ A checkpoint rebuilds its networks, labels and preprocessing from itself; nothin
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ifgan.errors import InputError
 from ifgan.files import write_bytes
 from ifgan.models.build import build_system
 from ifgan.models.system import System
+from ifgan.weights import PACKAGED_MODEL
 
 FORMAT = 1
 _HEADER = "ifgan"
@@ -37,6 +38,12 @@ class Trained:
     config: Config
     about: dict[str, Any]
     temperature: float = 1.0
+
+    def to_hand_on(self) -> "Trained":
+        """The same without the paths of weights that it started from or was taught by, which only training needs."""
+        known = self.config.pretrained in ("imagenet", "packaged", "none", PACKAGED_MODEL)
+        pretrained = self.config.pretrained if known else "none"
+        return replace(self, config=replace(self.config, pretrained=pretrained, teachers=(), soft_labels=0.0))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
