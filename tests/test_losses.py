@@ -44,14 +44,11 @@ def test_island_loss_of_two_classes_by_hand() -> None:
 
 
 def test_center_loss_gradient_against_finite_differences() -> None:
-    features = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
-    labels, centers = torch.tensor([0, 1, 2, 0, 1]), torch.randn(3, 4, dtype=torch.float64)
-
-    def loss(x: torch.Tensor) -> torch.Tensor:  # the public one computes in fp32, too coarse for differences
-        return (x - centers[labels]).square().sum(1).mean()
-
-    assert torch.autograd.gradcheck(loss, features)
-    assert_close(losses.center_loss(features, labels, centers), loss(features).float(), check_dtype=False)
+    features = torch.randn(5, 4, requires_grad=True)
+    labels, centers = torch.tensor([0, 1, 2, 0, 1]), torch.randn(3, 4)
+    for reduction, share in (("mean", 1 / 5), ("sum", 1)):
+        (gradient,) = torch.autograd.grad(losses.center_loss(features, labels, centers, reduction=reduction), features)
+        assert_close(gradient, 2 * share * (features.detach() - centers[labels]))
 
 
 def test_separation_gradient_equals_autograd() -> None:
@@ -113,3 +110,30 @@ def test_a_loss_without_weight_is_an_error_and_weights_multiply() -> None:
     assert losses.weighted_sum(parts, {"l1": 20.0, "gan": 1.0}).item() == 43.0
     with pytest.raises(KeyError):
         losses.weighted_sum(parts, {"l1": 20.0})
+
+
+def test_both_sides_of_eq_2_at_logits_that_are_not_zero() -> None:
+    real, fake = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([0.5, -3.0])
+    yes, no = real.sigmoid().log().mean(), (1 - fake.sigmoid()).log().mean()
+    assert_close(losses.discriminator_loss(real, fake), -(yes + no) / 2)
+    assert_close(losses.generator_loss(fake), -fake.sigmoid().log().mean())
+    assert_close(losses.generator_loss(fake, saturating=True), no)
+
+
+def test_centres_move_apart_by_rate_times_alpha_times_the_gradient() -> None:
+    start = torch.randn(3, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    losses.center_separation(start).backward()
+    state = losses.Centers(3, 5, rate=0.5, alpha=0.03)
+    state.values.copy_(start.detach())
+    features, labels = torch.randn(4, 5, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 0, 0, 1])
+    state.update(state.class_sums(features, labels))
+    counts = torch.tensor([3, 1, 0])
+    pull = torch.stack([(start[k].detach() - features[labels == k]).sum(0) / (1 + counts[k]) for k in range(3)])
+    assert_close(state.values, start.detach() - 0.5 * (pull + 0.03 * start.grad))
+
+
+def test_a_class_that_no_batch_has_shown_stays_at_the_origin() -> None:
+    state = losses.Centers(3, 4)
+    for _ in range(3):
+        state.update(state.class_sums(torch.eye(2, 4), torch.tensor([0, 1])))
+    assert (state.values[2] == 0).all() and 0 < state.values[:2].norm() < 2

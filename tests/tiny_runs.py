@@ -4,13 +4,14 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from ifgan.config import Config
-from ifgan.data.averages import write_averages
+from ifgan.data.pairs import Batch
 from ifgan.data.prepare import prepare
 from ifgan.presets import make_config
-from ifgan.training.fit import fit
+from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 
@@ -48,10 +49,14 @@ def tiny(**changes: object) -> Config:
     return make_config("cpu", **{**TINY, **changes})
 
 
+def batch_of(size: int = 4) -> Batch:
+    """Noise of TINY's size, three classes in turn."""
+    images = torch.rand(2, size, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return Batch(images[0], images[1], torch.arange(size) % 3)
+
+
 def train_tiny(config: Config, data: RunData, out: Path) -> RunFolder:
     """A whole run, or the rest of one."""
     run = RunFolder(out)
-    run.start(config, data.record, ["test"], resume=True)
-    write_averages(out / "average_faces", data.averages)
-    fit(config, run, data.pairs("train", config), data.pairs("validation", config), say=lambda line: None)
+    train_run(config, data, run, ["test"], resume=True, say=lambda line: None)
     return run

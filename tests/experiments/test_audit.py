@@ -142,3 +142,16 @@ def test_sets_and_runs_that_can_not_be_audited(home: Path, tmp_path: Path):
     (nameless / "manifest.csv").write_text(manifest.replace("s0", "t0").replace("images/", "images/x"))
     with pytest.raises(InputError, match="manifest doesn't list"):
         audit(home / "runs", nameless)
+
+
+def test_the_interval_of_a_gap_is_that_of_both_groups():
+    """Sixty people each, read right or wrong as a whole: the variances of two proportions add up."""
+    rng = np.random.default_rng(1)
+    people = np.repeat([f"{group}{k}" for group in "ab" for k in range(60)], 5)
+    right = np.repeat(rng.random(120) < np.repeat([0.5, 0.8], 60), 5)
+    told = Told(np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]), np.zeros(600, int), people, people)
+    ours = np.char.startswith(people, "a")
+    gap, low, high = difference(told.where(ours), told.where(~ours))
+    p, q = right[ours].mean(), right[~ours].mean()
+    assert gap == pytest.approx(p - q) and (low + high) / 2 == pytest.approx(gap, abs=0.02)
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(p * (1 - p) / 60 + q * (1 - q) / 60), rel=0.12)

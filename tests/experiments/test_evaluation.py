@@ -1,6 +1,8 @@
 """A run on a whole set that it has not seen, one with an expression that it doesn't know among them."""
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ from ifgan.cli import main
 from ifgan.errors import InputError
 from ifgan.experiments.audit import audit
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen, open_run
+from ifgan.experiments.leakage import measure_leakage
 from ifgan.experiments.outcome import read_outcome
 from ifgan.metrics import fit_temperature, tempered
+from ifgan.models.checkpoint import load_trained, save_trained
 from ifgan.training.evaluate import evaluate
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
@@ -140,3 +144,31 @@ def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path):
     later = train_tiny(tiny(method="baseline", epochs=3, choose_from=0.9), data, tmp_path / "later")
     shutil.copy(later.best, run.best)
     assert read_outcome(run) is None
+
+
+@pytest.mark.parametrize("role", ["extra", "averages_from"])
+def test_a_set_that_joined_training_or_averages_is_not_unseen(role: str, runs: Path, others: Path, tmp_path: Path):
+    run = Path(shutil.copytree(runs / "ifgan", tmp_path / "run"))
+    split = json.loads((run / "split.json").read_text())
+    (run / "split.json").write_text(json.dumps(split | {role: ["others"]}))
+    with pytest.raises(InputError, match="was trained on this set"):
+        evaluate_unseen(run, others)
+    with pytest.raises(InputError, match="was trained on this set"):
+        measure_leakage(run, others, people="all")
+
+
+def test_an_epoch_that_was_not_chosen_on_validation_is_not_measured(
+    runs: Path, others: Path, prepared: Path, tmp_path: Path
+):
+    run = Path(shutil.copytree(runs / "ifgan", tmp_path / "run"))
+    best = run / "checkpoint" / "best.safetensors"
+    trained = load_trained(best)
+    save_trained(best, replace(trained, about=trained.about | {"selection": "test"}))
+    for measure in (
+        lambda: evaluate_run(run, prepared),
+        lambda: evaluate_unseen(run, others),
+        lambda: measure_leakage(run, prepared),
+        lambda: measure_leakage(runs / "ifgan", prepared, baseline=run),
+    ):
+        with pytest.raises(InputError, match="not chosen on validation but on 'test'"):
+            measure()

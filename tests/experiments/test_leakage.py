@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import ndimage
@@ -228,3 +229,14 @@ def test_sets_in_which_nobody_can_be_asked_about(home: Path, tmp_path: Path, sub
     manifest.write_text("\n".join([head, *(row for k, row in enumerate(rows) if k % 3 < kept)]) + "\n")
     with pytest.raises(InputError, match=r"at least two subjects with .* each; found [01]"):
         measure_leakage(home / "ifgan", others, people="all", groups=groups)
+
+
+def test_frames_of_one_film_are_one_picture_to_a_probe(home: Path, tmp_path: Path):
+    """They are nearly the same; BU-3DFE's levels of one expression are not."""
+    films = make_prepared(tmp_path / "raw", tmp_path / "films", subjects=3, first=60)
+    manifest = pd.read_csv(films / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(sequence="1").to_csv(films / "manifest.csv", index=False)
+    with pytest.raises(InputError, match="two pictures each; found 0"):
+        measure_leakage(home / "ifgan", films, people="all", groups="picture")
+    manifest.assign(sequence="1", intensity=manifest["expression"]).to_csv(films / "manifest.csv", index=False)
+    assert len(measure_leakage(home / "ifgan", films, people="all", groups="picture").subjects) == 9

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 
 from drawn_faces import draw_face, on_canvas
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.prepare import prepare
-from ifgan.data.sample import read_manifest
+from ifgan.data.sample import Sample, read_manifest
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import PictureError
 from ifgan.faces.align import align_face
@@ -189,3 +190,28 @@ def test_the_picture_itself_is_left_alone() -> None:
 def test_only_square_rgb_is_accepted(wrong: np.ndarray) -> None:
     with pytest.raises(PictureError, match="square HWC uint8 RGB"):
         to_model_input(wrong)
+
+
+def test_a_policy_draws_what_4_2_says() -> None:
+    drawn = [AugmentationPolicy(True, 5, True, 224).draw(np.random.default_rng(seed)) for seed in range(3000)]
+    columns = np.array([(one.flip, one.angle_deg, one.crop_left_px, one.crop_top_px) for one in drawn], float).T
+    flips, angles, lefts, tops = columns
+    assert abs(flips.mean() - 0.5) < 0.04
+    assert stats.kstest(angles, stats.uniform(-5, 10).cdf).pvalue > 1e-3
+    assert set(lefts) == set(tops) == set(range(33))  # 256 - 224, both ends
+    assert np.abs(np.corrcoef(columns) - np.eye(4)).max() < 0.08  # none tells of another
+
+
+def test_an_average_face_is_mirrored_with_its_picture_and_otherwise_left_alone(tmp_path: Path) -> None:
+    right, down = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    ramp = np.stack([right, down, down], axis=2)  # redder to the right
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    located = [LocatedSample(tmp_path, Sample("a.png", "toy", "s0", "", "", "fear"))]
+    pairs = FacePairs(located, ("fear",), {"fear": ramp}, 96, policy=AugmentationPolicy(True, 5, True, 96))
+    straight, flips, pictures = to_model_input(ramp, 96), [], set()
+    for epoch in range(40):
+        image, average, _ = pairs[epoch, 0]
+        flips.append(bool(image[0, :, 0].mean() > image[0, :, -1].mean()))
+        assert torch.equal(average, straight.flip(-1) if flips[-1] else straight)
+        pictures.add(image.numpy().tobytes())
+    assert 8 < sum(flips) < 32 and len(pictures) > 30  # every epoch varies it anew

@@ -14,7 +14,6 @@ import torch
 from accelerate import Accelerator
 
 from ifgan.config import Config
-from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.checkpoint import load_trained, read_tensors, save_trained
 from ifgan.training import run_folder
@@ -24,7 +23,7 @@ from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import config_at, learning_rate_factor, merit, rate_starts, start_epochs
 from ifgan.training.step import blanked, joint_objective, train_step
-from tiny_runs import TINY, make_prepared, tiny, train_tiny
+from tiny_runs import TINY, batch_of, make_prepared, tiny, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +33,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_it(config: Config, data: RunData, out: Path) -> dict[str, torch.Tensor]:
     return read_tensors(train_tiny(config, data, out).last)[0]
-
-
-def batch_of(size: int = 4) -> Batch:
-    rng = torch.Generator().manual_seed(0)
-    images = torch.rand(2, size, 3, 32, 32, generator=rng) * 2 - 1
-    return Batch(images[0], images[1], torch.arange(size) % 3)
 
 
 @pytest.mark.parametrize("method", ["baseline", "ifgan-noattention", "ifgan"])

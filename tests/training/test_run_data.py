@@ -124,6 +124,8 @@ def test_a_picture_on_both_sides_stops_the_run_or_is_left_out(change: int, tmp_p
     assert samples["s0 anger"] in [item.path for item in kept.parts["test"]]
     assert len(kept.parts["train"]) == 8 * 3 - 1
     assert "1 training pictures" in kept.describe()
+    shown = [np.asarray(Image.open(i.path), float) for i in kept.parts["train"] if i.sample.expression == "anger"]
+    assert len(shown) == 7 and np.abs(kept.averages["anger"] - np.mean(shown, axis=0)).max() <= 0.5
 
 
 def test_few_training_subjects_are_among_more_and_nobody_else_changes(tmp_path: Path) -> None:
@@ -216,3 +218,18 @@ def test_a_manifest_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
     (own / "manifest.csv").write_bytes(manifest.encode("latin-1"))
     with pytest.raises(InputError, match="can't be read"):
         read_manifest(own)
+
+
+def test_a_copy_of_a_tested_picture_in_a_set_that_joins_is_a_leak(tmp_path: Path) -> None:
+    """Under another person's name."""
+    own = make_prepared(tmp_path / "a", tmp_path / "own")
+    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
+    tested = next(own / s.image for s in read_manifest(own) if (s.subject, s.expression) == ("s0", "anger"))
+    copied = next(other / s.image for s in read_manifest(other) if (s.subject, s.expression) == ("s21", "anger"))
+    for path in (tested, copied):
+        Image.fromarray(checkered()).save(path)
+    with pytest.raises(InputError, match=r"training pictures are held out too \(1\)"):
+        load_run_data(own, SplitChoice(0), extra=(other,))
+    kept = load_run_data(own, SplitChoice(0), extra=(other,), leaks="drop")
+    assert copied not in [item.path for item in kept.parts["train"]]
+    assert len(kept.parts["train"]) == 8 * 3 + 3 * 3 - 1
