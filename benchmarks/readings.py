@@ -50,8 +50,8 @@ def accuracies(run: Path, data: Path, every: int) -> tuple[dict[tuple[str, ...],
     mine = set(people[opened.fold % every :: every])
     pairs = opened.pairs.only([item for item in opened.pairs.samples if item.sample.subject in mine])
     system, log_probabilities = opened.trained.system, {}
-    alone = system.generator is None or system.classifier_input != "pair"
-    for view in ("picture",) if alone else VIEWS:
+    alone = "picture" if system.generator is None else "generated"
+    for view in VIEWS if system.generator is not None and system.classifier_input == "pair" else (alone,):
         system.classifier_views = (view,)
         read = evaluate(system, pairs)
         log_probabilities[view] = np.log(np.maximum(read.probabilities, 1e-12))  # (B, N)

@@ -42,7 +42,7 @@ def test_values_of_another_type_are_one_sentence(values: dict[str, object], word
         ({"learning_rate": float("nan")}, "learning_rate nan: expected at least 0"),
         ({"lambda_l1": float("inf")}, "lambda_l1 inf: expected at least 0"),
         ({"beta1": 1.5}, "beta1 1.5: expected a number from 0 to below 1"),
-        ({"decay_epochs": 0}, "decay_epochs 0: expected at least 1"),
+        ({"schedule": "step", "decay_epochs": 0}, "decay_epochs 0: expected at least 1"),
         ({"attention_key_ratio": 0}, "attention_key_ratio 0: expected at least 1"),
         ({"workers": -1}, "workers -1: expected at least 0"),
         ({"attention_level": 5}, "attention_level 5 of generator_levels 5"),
@@ -69,3 +69,20 @@ def test_a_file_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
     path.write_bytes("backbone: Jürgen\n".encode("latin-1"))
     with pytest.raises(InputError, match="can't be read as a configuration"):
         read_config(path)
+
+
+@pytest.mark.parametrize("name", ["epochs", "blank_average", "teachers", "pretrained"])
+def test_a_setting_without_its_value_is_one_sentence(name: str) -> None:
+    with pytest.raises(InputError, match=f"config: {name}: has no value"):
+        from_dict({name: None})
+
+
+def test_a_rate_that_may_be_unset_and_is_no_number() -> None:
+    with pytest.raises(InputError, match=r"config: generator_learning_rate: expected a number or nothing$"):
+        from_dict({"generator_learning_rate": "fast"})
+
+
+def test_settings_that_nothing_uses_are_not_judged() -> None:
+    """Older runs hold them."""
+    from_dict({"method": "ifgan-noattention", "generator_levels": 2})  # attention_level 2 would not fit
+    from_dict({"schedule": "cosine", "decay_epochs": 0})

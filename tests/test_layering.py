@@ -11,7 +11,18 @@ import ifgan
 
 SOURCE = Path(ifgan.__file__).parent
 LAYERS = [
-    {"labels", "config", "config_values", "seeds", "errors", "files", "progress", "presets", "weights"},
+    {
+        "labels",
+        "config",
+        "config_ranges",
+        "config_values",
+        "seeds",
+        "errors",
+        "files",
+        "progress",
+        "presets",
+        "weights",
+    },
     {"faces", "models", "losses", "metrics"},
     {"data", "predict"},
     {"training", "video"},

@@ -2,28 +2,12 @@
 those on which the paper is silent. Presets (`ifgan/presets/*.yaml`) give what differs.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
+from ifgan.config_ranges import check_ranges
 from ifgan.errors import InputError
 
-_LEAST = {
-    1: (
-        *("epochs", "batch_size", "image_size", "closeup", "decay_epochs", "generator_width", "generator_levels"),
-        *("attention_key_ratio", "discriminator_width", "discriminator_layers"),
-    ),
-    0: (
-        *("detail_px", "corners_px", "rotation_deg", "mixup", "lambda_gan", "lambda_l1", "lambda_softmax"),
-        *("lambda_island", "center_rate", "learning_rate", "generator_learning_rate", "discriminator_learning_rate"),
-        *("decay_factor", "warmup_epochs", "weight_decay", "workers", "checkpoint_steps"),
-    ),
-}
-_BELOW_ONE = (
-    *("zoom", "classifier_dropout", "generator_dropout", "weights_ema"),
-    *("beta1", "beta2", "generator_beta1"),
-)
-_SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "choose_from")
 COMPUTING = ("save_memory", "workers", "checkpoint_steps")  # these settings don't change a single bit of the weights
 METHODS = ("baseline", "ifgan-noattention", "ifgan")  # §4.4, Table 1's last three rows
 
@@ -194,17 +178,9 @@ class Config:
     """also write a checkpoint every so many steps within an epoch; 0: at the end of each epoch only"""
 
     def __post_init__(self) -> None:
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        for least, names in _LEAST.items():
-            for name in names:
-                if name in given and not least <= given[name] < math.inf:
-                    raise InputError(f"{name} {given[name]}: expected at least {least}")
-        for name in _SHARES:
-            if not 0 <= given[name] <= 1:
-                raise InputError(f"{name} {given[name]}: expected a share between 0 and 1")
-        for name in _BELOW_ONE:
-            if name in given and not 0 <= given[name] < 1:
-                raise InputError(f"{name} {given[name]}: expected a number from 0 to below 1")
+        check_ranges(vars(self))
+        if self.schedule == "step" and self.decay_epochs < 1:
+            raise InputError(f"decay_epochs {self.decay_epochs}: expected at least 1")
         if self.method != "baseline":
             self._check_generator()
         if self.soft_labels and not (self.weights_ema or self.teachers):
@@ -220,8 +196,9 @@ class Config:
         side = 2**self.generator_levels
         if self.image_size % side:
             raise InputError(f"image_size {self.image_size} is not divisible by {side} = 2 ** generator_levels")
-        if self.generator_levels < 2 or not 0 <= self.attention_level < self.generator_levels:
-            of = f"attention_level {self.attention_level} of generator_levels {self.generator_levels}"
+        level = self.attention_level if self.method == "ifgan" else 0
+        if self.generator_levels < 2 or not 0 <= level < self.generator_levels:
+            of = f"attention_level {level} of generator_levels {self.generator_levels}"
             raise InputError(f"{of}: expected at least 2 levels, and one of them but the last, or 0 for none")
 
     @property

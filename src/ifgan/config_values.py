@@ -1,7 +1,7 @@
 """Settings from plain values and back, as presets, YAML files and checkpoints hold them."""
 
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,16 @@ def from_dict(values: dict[str, Any], *, source: str = "config") -> Config:
     """A Config from plain values, as `to_dict` or a YAML file gives them; what is not named keeps its default. Numbers
     may be text (YAML takes 1e-4 for one). Raises InputError for an unknown field and a value of another type.
     """
+    for name in _ALWAYS_SET & {name for name, value in values.items() if value is None}:
+        raise InputError(f"{source}: {name}: has no value")
     try:
         read = _parser().parse_object(values)
     except ArgumentError as error:
         raise InputError(f"{source}: {_sentence(error)}") from error
     return replace(Config(), **{name: read[name] for name in values})
+
+
+_ALWAYS_SET = {field.name for field in fields(Config) if field.default is not None}
 
 
 @cache
@@ -36,6 +41,7 @@ def _sentence(error: Exception) -> str:
     words = " ".join(str(error).split())
     words = re.sub(r"<class '(\w+)'>|typing\.(Literal)", r"\1\2", words)
     words = re.sub(r'Parser key "(\w+)": Expected an? (.+?)\. Got value: ', r"\1: expected \2, got ", words)
+    words = re.sub(r'Parser key "(\w+)": Does not validate.*', r"\1: expected a number or nothing", words)
     return re.sub(r"^Option '(\w+)' is not accepted.*", r"unknown field '\1'", words)
 
 

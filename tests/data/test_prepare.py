@@ -285,3 +285,13 @@ def test_finished_pictures_are_not_held_in_memory(tmp_path, monkeypatch):
         assert prepare("toy", tmp_path / "in", tmp_path / "out", workers=1).counts["pictures"] == 120
         assert len(alive) == 120
         alive.clear()
+
+
+def test_a_prepared_picture_that_is_broken_is_made_again(root, tmp_path, build):
+    """As a copy to a full disk leaves it."""
+    out = tmp_path / "out"
+    prepare("folder", root, out, aligned=True)
+    whole = build.contents(out)
+    sorted((out / "images").iterdir())[0].write_bytes(b"")
+    prepare("folder", root, out, aligned=True)
+    assert build.contents(out) == whole

@@ -266,3 +266,15 @@ def test_standard_output_by_its_name_in_a_file(model: Path, folder: Path, tmp_pa
     subprocess.run([*command, "--json", str(tmp_path / "link.jsonl")], check=True)
     assert (tmp_path / "link.jsonl").is_symlink()
     assert (tmp_path / "far.jsonl").read_text() == (tmp_path / "out.jsonl").read_text()
+
+
+@pytest.mark.parametrize("place", ["pictures", "."])
+def test_redrawn_faces_may_go_where_the_pictures_are(
+    place: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    Image.fromarray(draw_face(1, 160)[0]).save(tmp_path / "pictures" / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", "pictures", "--model", str(model), "--faces", place, "--json", "out.jsonl"]) == 0
+    (line,) = lines((tmp_path / "out.jsonl").read_text())
+    assert all(Path(face["average_face"]).exists() for face in line["faces"])

@@ -11,6 +11,7 @@ import pytest
 
 from ifgan.cli import main
 from ifgan.errors import InputError
+from ifgan.experiments import evaluation
 from ifgan.experiments.audit import audit
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen, open_run
 from ifgan.experiments.leakage import measure_leakage
@@ -135,7 +136,7 @@ def test_killed_between_two_records_is_not_evaluated(runs: Path, prepared: Path,
     np.testing.assert_allclose(again.evaluation.probabilities, whole.evaluation.probabilities, atol=1e-9)
 
 
-def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path):
+def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A run that was measured, went on, and found a better epoch has not been measured."""
     data = load_run_data(prepared, SplitChoice(0))
     run = train_tiny(tiny(method="baseline", epochs=1), data, tmp_path / "run")
@@ -144,6 +145,10 @@ def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path):
     later = train_tiny(tiny(method="baseline", epochs=3, choose_from=0.9), data, tmp_path / "later")
     shutil.copy(later.best, run.best)
     assert read_outcome(run) is None
+    monkeypatch.setattr(evaluation, "write_text", lambda *_: pytest.fail("killed"))
+    with pytest.raises(pytest.fail.Exception):
+        evaluate_run(run.path, prepared)
+    assert read_outcome(run) is None  # the rows of the first epoch are not the later one's
 
 
 @pytest.mark.parametrize("role", ["extra", "averages_from"])

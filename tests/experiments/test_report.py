@@ -272,3 +272,18 @@ def test_a_second_set_leaves_no_record_that_looks_like_the_whole(runs: Path, pre
     write_report(tmp_path / "runs", out)
     assert not (out / "results.json").exists()
     assert (out / "colours" / "results.json").exists() and (out / "other" / "results.json").exists()
+
+
+def test_unknown_people_of_one_set_say_nothing_of_another(runs: Path, tmp_path: Path):
+    """CK+ beside RAF-DB, and CK+ with RAF-DB's pictures among those that train."""
+    for name, data, parts in (("a", "known", ["train"]), ("b", "unknown", ["train", "validation", "test"])):
+        shutil.copytree(runs / "baseline", tmp_path / "runs" / name)
+        path = tmp_path / "runs" / name / "split.json"
+        split = json.loads(path.read_text())
+        for part in parts:
+            split["subjects"][part] = ["", *split["subjects"][part]] if data == "known" else [""]
+        path.write_text(json.dumps(split | {"data": data}))
+    page = page_of(tmp_path / "runs", tmp_path / "report")
+    assert "Data: known. Trained on 8 subjects and on pictures of unknown people, tested on others whom no" in page
+    assert "Data: unknown. Nobody knows who is on its pictures" in page
+    assert "of held-out pictures; pooled" in (tmp_path / "report" / "methods.txt").read_text()

@@ -60,3 +60,20 @@ def test_weights_without_a_record_say_nothing(tmp_path: Path) -> None:
     ours = MINE | people("abcdef", "g", "h")
     for name in ("imagenet", "packaged", "none", "ifgan-wild", str(tmp_path / "a" / "exported.safetensors")):
         check_taken_over(Config(pretrained=name), ours)
+
+
+def test_two_folders_of_pictures_are_two_sets_whatever_their_ids(tmp_path: Path) -> None:
+    theirs = {"data": "one", "dataset": "folder", "extra": []} | people("gh", "", "")
+    ours = {"data": "other", "dataset": "folder", "extra": []} | people("abcdef", "g", "h")
+    check_taken_over(Config(pretrained=weights(tmp_path / "run", theirs)), ours)
+
+
+@pytest.mark.parametrize("record", [{}, {"data": "mine"}, {"subjects": {"train": ["h"], "validation": [], "test": []}}])
+def test_a_record_of_an_early_version_or_of_something_else_says_nothing(
+    record: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = weights(tmp_path / "run", record)
+    check_taken_over(Config(pretrained=file), MINE | people("abcdef", "g", "h"))
+    (tmp_path / "run" / "checkpoint").mkdir()
+    monkeypatch.chdir(tmp_path / "run" / "checkpoint")
+    check_taken_over(Config(pretrained="ifgan-wild"), MINE | people("abcdef", "g", "h"))  # no file of this folder

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -103,7 +103,9 @@ def _cropped(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[
     """For faces that are cropped already: each picture's central square, resized and written, on threads."""
 
     def work(item: Item) -> Item:
-        return _write_found(item, whole_picture(Request(item.image)), out) if _is_to_do(item, out) else item
+        if isinstance(item, Rejected) or not _is_to_do(item, out):
+            return item
+        return _write_found(item, whole_picture(Request(item.image)), out)
 
     return map_in_order(work, items, workers)
 
@@ -113,8 +115,8 @@ def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[It
     drawn: deque[tuple[Item, bool]] = deque()  # what the pipeline has drawn from items, and whether it will answer
 
     def requests() -> Iterator[Request]:
-        for item in items:
-            if _is_to_do(item, out):
+        for item, to_do in map_in_order(lambda item: (item, _is_to_do(item, out)), items, workers):
+            if to_do and isinstance(item, SourcePicture):
                 drawn.append((item, True))
                 yield Request(item.image, item.landmarks_xy_px)
             else:
@@ -140,7 +142,7 @@ def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
     return _rejected(item, found.error or "no face found")
 
 
-def _is_to_do(item: Item, out: Path) -> TypeGuard[SourcePicture]:
+def _is_to_do(item: Item, out: Path) -> bool:
     """Whether its picture is not there yet, or is that of another source; one of an earlier version, which tells
     nothing of its source, is taken for its own.
     """
@@ -149,8 +151,11 @@ def _is_to_do(item: Item, out: Path) -> TypeGuard[SourcePicture]:
     path = out / item.sample().image
     if not path.exists():
         return True
-    with Image.open(path) as picture:
-        known = picture.info.get(_SOURCE)
+    try:
+        with Image.open(path) as picture:
+            known = picture.info.get(_SOURCE)
+    except OSError:  # no whole picture, as a copy to a full disk leaves it
+        return True
     return known is not None and known != _fingerprint(item)
 
 

@@ -81,6 +81,8 @@ def pictures_in(sources: list[Path], *, apart_from: Path | None = None) -> Found
 
 def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
     own = None if apart_from is None else apart_from.resolve()
+    if own is not None and folder.resolve() not in own.parents:
+        own = None  # beside the pictures, or in their very folder
     pictures: list[Path] = []
     unread: dict[Path, PictureFaces] = {}
 

@@ -145,5 +145,6 @@ def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[Loca
     table = pd.DataFrame(columns | dict(zip(outcome.labels, probabilities.T.astype(float), strict=True)))
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
+    (run.path / f"predictions_{name}.csv").unlink(missing_ok=True)  # those of an earlier look are not this epoch's
     write_json(run.path / f"evaluation_{name}.json", results([outcome], name) | {"epoch": epoch})
     write_text(run.path / f"predictions_{name}.csv", text.getvalue())

@@ -162,31 +162,38 @@ def _page(records: list[RunRecord], split: HeldOut, content: dict[str, Any]) -> 
 
 
 def _lead(records: list[RunRecord], split: HeldOut) -> str:
-    """The protocol in a sentence or two."""
-    data = ", ".join(sorted({record.split["data"] for record in records}))
-    if not all(record.people_known for record in records):
-        measured = ", the same that are measured here" if split == "validation" else ""
-        return (
-            f"Data: {data}. Nobody knows who is on its pictures: the split keeps pictures apart, not people. Each "
-            f"run's epoch was chosen on validation pictures{measured}."
-        )
+    """The protocol in a few sentences, for sets of known people and for those of unknown ones, as RAF-DB."""
+    known = [record for record in records if record.people_known]
+    unknown = [record for record in records if not record.people_known]
+    sentences = [*([_of_known(known, split)] if known else []), *([_of_unknown(unknown, split)] if unknown else [])]
+    if split == "validation" and not any(read_outcome(record.run) for record in records):
+        sentences.append("No test picture was looked at.")
+    return " ".join(sentences)
+
+
+def _of_known(records: list[RunRecord], split: HeldOut) -> str:
     counts = " or ".join(str(count) for count in sorted({record.train_subjects for record in records}))
+    trained = f"Data: {_sets(records)}. Trained on {counts} subjects"
+    if any("" in record.split["subjects"]["train"] for record in records):
+        trained += " and on pictures of unknown people"
     if split == "validation":
-        return (
-            f"Data: {data}. Trained on {counts} subjects, measured on the validation subjects on whom each run's epoch "
-            "was chosen: for choosing settings, not for reporting."
-            + ("" if any(read_outcome(record.run) for record in records) else " No test picture was looked at.")
-        )
+        chosen = "measured on the validation subjects on whom each run's epoch was chosen"
+        return f"{trained}, {chosen}: for choosing settings, not for reporting."
     unseen = "whom no network and no average face has seen"
     if any(taken_over(record.config) for record in records):
-        unseen = (
-            "who trained neither network nor average face here; whom the weights that it took over have seen before "
-        )
-        unseen += "is in no record"
-    return (
-        f"Data: {data}. Trained on {counts} subjects, tested on others {unseen}; each run's epoch was chosen on "
-        "validation subjects."
-    )
+        unseen = "who trained neither network nor average face here; whom the weights that it took over have seen "
+        unseen += "before is in no record"
+    return f"{trained}, tested on others {unseen}; each run's epoch was chosen on validation subjects."
+
+
+def _of_unknown(records: list[RunRecord], split: HeldOut) -> str:
+    apart = "Nobody knows who is on its pictures: the split keeps pictures apart, not people."
+    measured = ", the same that are measured here" if split == "validation" else ""
+    return f"Data: {_sets(records)}. {apart} Each run's epoch was chosen on validation pictures{measured}."
+
+
+def _sets(records: list[RunRecord]) -> str:
+    return ", ".join(sorted({record.split["data"] for record in records}))
 
 
 def _record(record: RunRecord) -> str:

@@ -72,8 +72,8 @@ class RunRecord:
 
     @property
     def people_known(self) -> bool:
-        """Whether all who train and who are held out are known, so that people are kept apart, not pictures only."""
-        return all("" not in self.split["subjects"][part] for part in ("train", "validation", "test"))
+        """Whether all who are held out are known, so that people are kept apart, not pictures only."""
+        return all("" not in self.split["subjects"][part] for part in ("validation", "test"))
 
     @property
     def asked_subjects(self) -> int | None:

@@ -46,12 +46,10 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
         rows += [(data, name, *_measures(group, folds), _paper(group[0])) for name, group in groups.items()]
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
-    known = split == "validation" or all(record.people_known for record in records)
-    whose = _WHOSE[split] if known else _UNKNOWN
     note = (
-        f"accuracy: mean over folds ± standard deviation, of {whose}; pooled: of all folds' pictures together, "
-        "with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; epochs "
-        "chosen on validation"
+        f"accuracy: mean over folds ± standard deviation, of {_whose(records, split)}; pooled: of all folds' pictures "
+        "together, with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; "
+        "epochs chosen on validation"
     )
     if any(record.other_set for record in records):
         note += "; a → b: across data sets, trained on a, tested on all of b by the run of every fold"
@@ -80,6 +78,13 @@ def _untouched(records: list[RunRecord], plan: Plan | None) -> list[str]:
 def _paper(record: RunRecord) -> str:
     value = record.published
     return DASH if value is None else f"{value:.4f}"
+
+
+def _whose(records: list[RunRecord], split: HeldOut) -> str:
+    known = {record.people_known for record in records}
+    if len(known) > 1:
+        return "held-out pictures"
+    return _UNKNOWN if split == "test" and False in known else _WHOSE[split]
 
 
 def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:

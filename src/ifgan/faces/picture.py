@@ -67,7 +67,9 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
     if isinstance(source, Image.Image):
         try:
             return _to_rgb(source, "the PIL image")
-        except (OSError, ValueError) as error:
+        except (PictureError, MemoryError):
+            raise
+        except Exception as error:  # as above
             raise PictureError(f"the PIL image can't be decoded ({_one_line(error)})") from error
     if not isinstance(source, np.ndarray):
         raise PictureError(f"a picture must be a path, a PIL image or an array, not {type(source).__name__}")

@@ -21,6 +21,7 @@ from ifgan.faces.picture import as_picture
 from ifgan.faces.processes import Work, map_in_processes
 
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
+_TOO_LARGE = "not enough memory for this picture"
 _NETWORKS = ("ifgan.faces.mtcnn", "facenet_pytorch.models.mtcnn")
 
 Source = str | Path | np.ndarray | Image.Image
@@ -78,6 +79,8 @@ def _decoded(request: Request) -> Request:
         return replace(request, picture=as_picture(request.picture))
     except PictureError as error:
         return replace(request, picture="", unreadable=str(error))
+    except MemoryError:
+        return replace(request, picture="", unreadable=_TOO_LARGE)
 
 
 def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) -> FoundFaces:
@@ -107,7 +110,7 @@ def _answer(request: Request, find: Callable[[np.ndarray], list[tuple[Face, np.n
     except PictureError as error:
         return FoundFaces(error=_naming(request, str(error)))
     except MemoryError:
-        return FoundFaces(error=_naming(request, "not enough memory for this picture"))
+        return FoundFaces(error=_naming(request, _TOO_LARGE))
     size = (image.shape[1], image.shape[0])
     return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found), size_wh_px=size)
 

@@ -12,6 +12,7 @@ from ifgan.errors import InputError
 from ifgan.models.packaged_weights import packaged_state
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
+NOT_OF_FACES = ("imagenet", "packaged", "none")  # names of weights that learnt no expression
 _OURS = "classifier.backbone."  # what E's backbone is called in a checkpoint of ifgan
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

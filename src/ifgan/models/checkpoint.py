@@ -19,6 +19,7 @@ from ifgan.config import Config
 from ifgan.config_values import from_dict, to_dict
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
+from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.models.build import build_system
 from ifgan.models.system import System
 from ifgan.weights import PACKAGED_MODEL
@@ -41,7 +42,7 @@ class Trained:
 
     def to_hand_on(self) -> "Trained":
         """The same without the paths of weights that it started from or was taught by, which only training needs."""
-        known = self.config.pretrained in ("imagenet", "packaged", "none", PACKAGED_MODEL)
+        known = self.config.pretrained in (*NOT_OF_FACES, PACKAGED_MODEL)
         pretrained = self.config.pretrained if known else "none"
         return replace(self, config=replace(self.config, pretrained=pretrained, teachers=(), soft_labels=0.0))
 

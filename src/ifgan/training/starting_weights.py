@@ -8,15 +8,19 @@ from typing import Any
 from ifgan.config import Config
 from ifgan.data.readers.base import some_of
 from ifgan.data.readers.bu3dfe import RENDERED
+from ifgan.data.readers.folder import FOLDER
 from ifgan.errors import InputError
 from ifgan.files import read_json
+from ifgan.models.backbones import NOT_OF_FACES
+from ifgan.weights import PACKAGED_MODEL
 
-_NAMED = ("imagenet", "packaged", "none")  # weights that learnt no expression
+# Every set of rendered people counts from F0001, and a folder of pictures has whatever ids it has.
+_NO_NAMES_OF_ONE_SET = ("", RENDERED, FOLDER)
 
 
 def taken_over(config: Config) -> tuple[str, ...]:
     """Files, or the package's own model, whose weights come from faces."""
-    return tuple(name for name in (config.pretrained, *config.teachers) if name not in _NAMED)
+    return tuple(name for name in (config.pretrained, *config.teachers) if name not in NOT_OF_FACES)
 
 
 def check_taken_over(config: Config, record: dict[str, Any]) -> None:
@@ -26,15 +30,11 @@ def check_taken_over(config: Config, record: dict[str, Any]) -> None:
     """
     for name in taken_over(config):
         split = Path(name).resolve().parent.parent / "split.json"
-        if not split.exists():
+        theirs = read_json(split) if name != PACKAGED_MODEL and split.exists() else {}
+        ours, seen = record["subjects"], theirs.get("subjects")
+        same = theirs.get("dataset") == record["dataset"] not in _NO_NAMES_OF_ONE_SET
+        if not seen or not (same or record["data"] in (theirs.get("data"), *theirs.get("extra", ()))):
             continue
-        theirs = read_json(split)
-        same = (
-            theirs["dataset"] == record["dataset"] not in ("", RENDERED)
-        )  # each set of rendered people counts from F0001
-        if not same and record["data"] not in (theirs["data"], *theirs["extra"]):
-            continue
-        ours, seen = record["subjects"], theirs["subjects"]
         known = set(seen["train"]) & {*ours["validation"], *ours["test"]} | set(seen["validation"]) & set(ours["test"])
         if known := known - {""}:
             raise InputError(

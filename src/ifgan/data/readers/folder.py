@@ -24,6 +24,7 @@ from ifgan.data.readers.base import (
 from ifgan.errors import InputError
 from ifgan.labels import canonical
 
+FOLDER = "folder"  # the data set's name where the table doesn't give another
 REQUIRED = ("image", "subject", "expression")
 TAKEN_OVER = ("subject", "sequence", "frame", "intensity", "age", "gender", "ethnicity")
 Row = dict[str, str]
@@ -49,13 +50,13 @@ def _by_folder(root: Path) -> Reading:
         for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
             relative = path.relative_to(root).as_posix()
             if path.suffix.lower() in PICTURE_SUFFIXES:
-                pictures.append(SourcePicture(path, safe_name(relative), relative, "folder", expression))
+                pictures.append(SourcePicture(path, safe_name(relative), relative, FOLDER, expression))
             else:
                 aside.append(relative)
     if not pictures:
         raise InputError(f"{root}: no pictures; expected {root.name}/<expression>/<file> or {root.name}/labels.csv")
     notes = (f"left aside, no picture's suffix: {some_of(aside)}",) if aside else ()
-    return Reading("folder", pictures, len(pictures), notes=notes)
+    return Reading(FOLDER, pictures, len(pictures), notes=notes)
 
 
 def _by_table(root: Path) -> Reading:
@@ -64,7 +65,7 @@ def _by_table(root: Path) -> Reading:
     if not rows:
         raise InputError(f"{path}: lists no pictures")
     labels = [_labels(path, line, row) for line, row in rows]  # all labels are checked before any picture is opened
-    return Reading("folder", _listed(root, rows, labels), len(rows))
+    return Reading(FOLDER, _listed(root, rows, labels), len(rows))
 
 
 def _rows(path: Path) -> list[tuple[int, Row]]:
@@ -114,5 +115,5 @@ def _listed(
         else:
             first[key] = line
             known: dict[str, Any] = {name: row.get(name, "") for name in TAKEN_OVER}
-            dataset = row.get("dataset") or "folder"
+            dataset = row.get("dataset") or FOLDER
             yield SourcePicture(root / relative, safe_name(key), key, dataset, expression, split=split, **known)
