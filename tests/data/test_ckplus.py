@@ -211,7 +211,7 @@ def test_a_label_in_doubt_is_rejected_with_its_sequence_only(root, text):
 def test_labels_that_are_no_text(root):
     (root / "Emotion/S005/001/S005_001_00000011_emotion.txt").write_bytes(b"\xff\xfe3\x00")
     (root / "Emotion/S010/001/S010_001_00000011_emotion.txt").unlink()
-    (root / "Emotion/S010/001/S010_001_00000011_emotion.txt").mkdir()
+    (root / "Emotion/S010/001/S010_001_00000011_emotion.txt").symlink_to("nowhere")
     assert ["UTF-8 text" in item.reason for item in rejected(read_ckplus(root))] == [True, True]
 
 
