@@ -48,12 +48,7 @@ def test_whoever_is_held_out_is_in_no_other_set_and_no_average(tmp_path: Path) -
 
 
 def test_a_copy_of_a_tested_picture_under_another_name_is_in_no_average(tmp_path: Path) -> None:
-    own = make_prepared(tmp_path / "a", tmp_path / "own")
-    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
-    tested = next(own / s.image for s in read_manifest(own) if (s.subject, s.expression) == ("s0", "anger"))
-    copied = next(other / s.image for s in read_manifest(other) if (s.subject, s.expression) == ("s21", "anger"))
-    for path in (tested, copied):
-        Image.fromarray(checkered()).save(path)
+    own, other, _ = with_a_copy(tmp_path)
     with pytest.raises(InputError, match=r"averaged pictures are held out too \(1\)"):
         load_run_data(own, SplitChoice(0), averages_from=(other,))
     data = load_run_data(own, SplitChoice(0), averages_from=(other,), leaks="drop")
@@ -85,6 +80,17 @@ def test_a_subject_in_two_parts_of_an_official_split_stops_the_run(tmp_path: Pat
     (own / "manifest.csv").write_text("\n".join([lines[0], *map(",".join, named)]) + "\n")
     with pytest.raises(InputError, match="subject s0 is in train and in test"):
         load_run_data(own, SplitChoice())
+
+
+def with_a_copy(folder: Path) -> tuple[Path, Path, Path]:
+    """A set, another one, and the picture in it that is one of those tested in the first's fold 0."""
+    own = make_prepared(folder / "a", folder / "own")
+    other = make_prepared(folder / "b", folder / "other", subjects=3, first=20)
+    tested = next(own / s.image for s in read_manifest(own) if (s.subject, s.expression) == ("s0", "anger"))
+    copied = next(other / s.image for s in read_manifest(other) if (s.subject, s.expression) == ("s21", "anger"))
+    for path in (tested, copied):
+        Image.fromarray(checkered()).save(path)
+    return own, other, copied
 
 
 def checkered() -> np.ndarray:
@@ -222,12 +228,7 @@ def test_a_manifest_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_copy_of_a_tested_picture_in_a_set_that_joins_is_a_leak(tmp_path: Path) -> None:
     """Under another person's name."""
-    own = make_prepared(tmp_path / "a", tmp_path / "own")
-    other = make_prepared(tmp_path / "b", tmp_path / "other", subjects=3, first=20)
-    tested = next(own / s.image for s in read_manifest(own) if (s.subject, s.expression) == ("s0", "anger"))
-    copied = next(other / s.image for s in read_manifest(other) if (s.subject, s.expression) == ("s21", "anger"))
-    for path in (tested, copied):
-        Image.fromarray(checkered()).save(path)
+    own, other, copied = with_a_copy(tmp_path)
     with pytest.raises(InputError, match=r"training pictures are held out too \(1\)"):
         load_run_data(own, SplitChoice(0), extra=(other,))
     kept = load_run_data(own, SplitChoice(0), extra=(other,), leaks="drop")
