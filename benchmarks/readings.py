@@ -4,7 +4,8 @@
 
 reads everybody in a set that none of the runs was trained on, as each reading of E says, and prints accuracy for every
 choice of ``--classifier_views`` (mean log-probability of the views): a row a choice, a column a run, then their mean.
-``--every 10`` deals the people out, so that each of ten folds reads another tenth. A baseline reads the
+``--every 10`` deals the people out, so that each of ten folds reads another tenth. ``--mirror`` and
+``--corners`` read each view mirrored too, and at four crops more, whatever the run was made with. A baseline reads the
 picture only: give it a command of its own.
 
 For development people: whoever is read here can't test the choice afterwards. The weights are those of the epoch that
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ifgan.experiments.evaluation import open_unseen
+from ifgan.experiments.evaluation import TrainedRun, open_unseen
 from ifgan.training.evaluate import evaluate
 
 VIEWS = ("pair", "picture", "generated")
@@ -30,10 +31,15 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--data", required=True, type=Path, help="a prepared set")
     parser.add_argument("--every", type=int, default=1, help="read every N-th person, from the run's fold on")
+    parser.add_argument("--mirror", action="store_true", help="read everything mirrored too")
+    parser.add_argument("--corners", type=int, default=0, help="four crops more, so many pixels from the middle")
     arguments = parser.parse_args()
     columns = []
     for run in arguments.runs:
-        column, count = accuracies(run, arguments.data, arguments.every)
+        opened, _ = open_unseen(run, arguments.data)
+        system = opened.trained.system
+        system.mirror, system.corners_px = arguments.mirror, arguments.corners
+        column, count = accuracies(opened, arguments.every)
         columns.append(column)
         print(f"# {run}: {count} pictures", flush=True)
     print(f"{'read':26} " + " ".join(f"{number:>5}" for number in range(len(columns))) + "  mean")
@@ -43,9 +49,8 @@ def main() -> None:
             print(f"{', '.join(choice):26} " + " ".join(f"{value:5.3f}" for value in [*row, np.mean(row)]))
 
 
-def accuracies(run: Path, data: Path, every: int) -> tuple[dict[tuple[str, ...], float], int]:
+def accuracies(opened: TrainedRun, every: int) -> tuple[dict[tuple[str, ...], float], int]:
     """Accuracy of every choice of views over the pictures whose expression the run knows, and how many those are."""
-    opened, _ = open_unseen(run, data)
     people = sorted({item.sample.subject for item in opened.pairs.samples})
     mine = set(people[opened.fold % every :: every])
     pairs = opened.pairs.only([item for item in opened.pairs.samples if item.sample.subject in mine])

@@ -12,21 +12,20 @@ from jsonargparse import ArgumentError, ArgumentParser
 from ifgan.config import Config
 from ifgan.errors import InputError
 
+_ALWAYS_SET = {field.name for field in fields(Config) if field.default is not None}
+
 
 def from_dict(values: dict[str, Any], *, source: str = "config") -> Config:
     """A Config from plain values, as `to_dict` or a YAML file gives them; what is not named keeps its default. Numbers
     may be text (YAML takes 1e-4 for one). Raises InputError for an unknown field and a value of another type.
     """
-    for name in _ALWAYS_SET & {name for name, value in values.items() if value is None}:
-        raise InputError(f"{source}: {name}: has no value")
+    if empty := [name for name, value in values.items() if value is None and name in _ALWAYS_SET]:
+        raise InputError(f"{source}: {empty[0]}: has no value")
     try:
         read = _parser().parse_object(values)
     except ArgumentError as error:
         raise InputError(f"{source}: {_sentence(error)}") from error
     return replace(Config(), **{name: read[name] for name in values})
-
-
-_ALWAYS_SET = {field.name for field in fields(Config) if field.default is not None}
 
 
 @cache

@@ -7,3 +7,8 @@ class InputError(ValueError):
 
 class PictureError(InputError):
     """One picture that can't be used. Batches skip it, list it with this reason, and go on."""
+
+
+def one_line(error: BaseException) -> str:
+    """What another library's error says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ifgan.errors import InputError, PictureError
+from ifgan.errors import InputError, PictureError, one_line
 from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
@@ -192,8 +192,9 @@ def find_checkpoint(model: str | Path) -> Path:
     try:
         return Path(hf_hub_download(str(model), "model.safetensors"))
     except Exception as error:  # the hub client raises many kinds, for no network as for no such repository
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise InputError(f"{model}: no such folder, and the Hugging Face hub gave no model ({reason})") from error
+        raise InputError(
+            f"{model}: no such folder, and the Hugging Face hub gave no model ({one_line(error)})"
+        ) from error
 
 
 def _is_hub_id(name: str) -> bool:

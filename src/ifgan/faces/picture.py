@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ifgan.errors import PictureError
+from ifgan.errors import PictureError, one_line
 
 MAX_PIXELS = 100_000_000  # decoded: 300 MB; a 100-megapixel camera still passes
 MIN_SIDE_PX = 16  # below this no expression can be seen
@@ -54,7 +54,7 @@ def open_picture(path: str | Path) -> np.ndarray:
     except Image.UnidentifiedImageError as error:
         raise PictureError(f"{path}: is not a picture ({', '.join(_FORMATS)})") from error
     except Exception as error:  # Pillow's readers raise a dozen types on broken files, SyntaxError among them
-        raise PictureError(f"{path}: can't be decoded ({_one_line(error)})") from error
+        raise PictureError(f"{path}: can't be decoded ({one_line(error)})") from error
 
 
 def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
@@ -70,7 +70,7 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
         except (PictureError, MemoryError):
             raise
         except Exception as error:  # as above
-            raise PictureError(f"the PIL image can't be decoded ({_one_line(error)})") from error
+            raise PictureError(f"the PIL image can't be decoded ({one_line(error)})") from error
     if not isinstance(source, np.ndarray):
         raise PictureError(f"a picture must be a path, a PIL image or an array, not {type(source).__name__}")
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
@@ -131,7 +131,3 @@ def _on_white(image: Image.Image) -> Image.Image:
     image = image.convert("RGBA")
     white = Image.new("RGBA", image.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, image)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
