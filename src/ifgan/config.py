@@ -207,6 +207,13 @@ class Config:
         return self.classifier_before == "picture" and self.classifier_input == "pair"
 
     @property
+    def reads_pictures_alone(self) -> bool:
+        """Whether every average half is blanked in training: real and fake pairs are the same then, one pass reads
+        both, and G learns nothing from E.
+        """
+        return self.classifier_input == "pair" and self.blank_average == 1
+
+    @property
     def learning_rates(self) -> dict[str, float]:
         """Of each network, before the schedule."""
         own, judge = self.generator_learning_rate, self.discriminator_learning_rate

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,7 +28,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except OSError as error:
         raise InputError(f"{path}: can't be written ({error.strerror or error})") from error
     finally:
-        temporary.unlink(missing_ok=True) if temporary.exists() else None
+        with suppress(OSError):  # renamed by now, or never made; what went wrong is told above
+            temporary.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -19,7 +19,7 @@ from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
-from ifgan.models.system import Redraw
+from ifgan.models.system import Redraw, to_probabilities
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 # Faces at a time. On a CPU more costs memory (the paper's networks take 4 GB for 32) and gains nothing.
@@ -147,7 +147,9 @@ class Recognizer:
             yield PictureFaces(tuple(faces), found.error)
 
     def read(self, crops: list[np.ndarray]) -> list[Prediction]:
-        """Predictions for aligned faces, square uint8 RGB each, without their places. Raises PictureError."""
+        """Predictions for aligned faces, square uint8 RGB each, without their places. Raises PictureError for other
+        pictures, and InputError for a model whose output is not finite.
+        """
         batches = (crops[start : start + self._batch] for start in range(0, len(crops), self._batch))
         return [prediction for batch in batches for prediction in self._read_batch(batch)]
 
@@ -156,9 +158,7 @@ class Recognizer:
         size = self.trained.config.image_size
         images = torch.stack([to_model_input(self._form(crop), size) for crop in crops])  # (B, 3, S, S)
         output = self.trained.system(images.to(self._device))
-        probabilities = output.logits.float().div(self.trained.temperature).softmax(1)  # (B, classes)
-        if not probabilities.isfinite().all():
-            raise InputError("the model's output is not finite; its weights are broken")
+        probabilities = to_probabilities(output.logits, self.trained.temperature)  # (B, N)
         faces = [None] * len(crops) if output.average_face is None else output.average_face
         return [self._prediction(row, face) for row, face in zip(probabilities.tolist(), faces, strict=True)]
 

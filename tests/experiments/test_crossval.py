@@ -20,9 +20,10 @@ from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
 from ifgan.experiments.jobs import JobEnd, told_by_ray
 from ifgan.experiments.plots import few_subjects_figure
 from ifgan.experiments.report import write_report
-from ifgan.experiments.run_records import read_plan, read_runs
+from ifgan.experiments.run_records import PLAN, read_plan, read_runs
 from ifgan.experiments.table import DASH
 from ifgan.experiments.tables import comparisons, fold_table, method_table
+from ifgan.files import read_json, write_json
 from tiny_runs import make_prepared, tiny
 
 FOLDS = 3
@@ -211,6 +212,32 @@ def test_somebody_else_s_folds(colours: Path, tmp_path: Path):
     kept = [record.split["subjects"]["test"] for record in read_runs(tmp_path / "runs")]
     assert kept == [list(fold.test) for fold in folds]
     assert read_folds(tmp_path / "runs" / "colours" / "folds.json") == folds
+
+
+def test_every_set_has_its_own_number_of_folds(colours: Path, tmp_path: Path):
+    """Two of one, three of the other: both are whole."""
+    ids = sorted({sample.subject for sample in read_manifest(colours)})
+    halves, thirds = (
+        [
+            Fold(tuple(set(ids[k:] + ids[:k]) - {*ids[k : k + n], ids[k - 1]}), (ids[k - 1],), tuple(ids[k : k + n]), i)
+            for i, k in enumerate(range(0, 6, n))
+        ]
+        for n in (3, 2)
+    )
+    other = Path(shutil.copytree(colours, tmp_path / "other"))
+    files = (tmp_path / "halves.json", tmp_path / "thirds.json")
+    for file, folds in zip(files, (halves, thirds), strict=True):
+        write_folds(file, folds, "theirs", "colours")
+    asked = replace(protocol(colours), data=(colours, other), methods=("baseline",), files=files)
+    ends = list(crossval(asked, config(), tmp_path / "runs", ["test"], Resources(threads=1)))
+    assert [end.error for end in ends] == [None] * 5
+    plan = read_plan(tmp_path / "runs")
+    assert plan is not None and plan.folds == {"colours": 2, "other": 3}
+    rows = {row[0]: row[2] for row in method_table(read_runs(tmp_path / "runs"), plan).rows}
+    assert rows == {"colours": "2", "other": "3"}
+    write_json(tmp_path / "runs" / PLAN, read_json(tmp_path / "runs" / PLAN) | {"folds": 2})  # as the first plans did
+    plan = read_plan(tmp_path / "runs")
+    assert plan is not None and plan.folds == {"colours": 2, "other": 2}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from ifgan.commands.training import demo as demo_command
 from ifgan.errors import InputError
-from ifgan.experiments.demo import EPOCHS, demo
+from ifgan.experiments.demo import EPOCHS, METHODS, demo
 from ifgan.files import write_json
 
 
@@ -19,3 +19,16 @@ def test_a_folder_of_another_demo_is_refused_before_anything_is_made(tmp_path: P
 
 def test_the_help_names_the_epochs():
     assert f"unset: {EPOCHS}" in (demo_command.__doc__ or "")
+
+
+@pytest.mark.slow
+def test_the_whole_of_it(tmp_path: Path):
+    """From nothing to a page with both methods, on the fold's people and on others; a second call makes nothing new."""
+    report = demo(tmp_path / "demo", subjects=10, epochs=1)
+    folder = tmp_path / "demo"
+    rows = {(row[0], row[1]) for row in report.tables[0].rows}
+    assert rows == {(data, name) for data in ("prepared", "prepared → more-people") for name in METHODS}
+    assert "Generated faces" in (folder / "report.html").read_text()
+    kept = {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+    demo(tmp_path / "demo", subjects=10, epochs=1)
+    assert kept and kept == {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}

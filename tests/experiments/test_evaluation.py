@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from ifgan.cli import main
 from ifgan.errors import InputError
@@ -16,7 +17,9 @@ from ifgan.experiments.audit import audit
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen, open_run
 from ifgan.experiments.leakage import measure_leakage
 from ifgan.experiments.outcome import read_outcome
+from ifgan.files import read_json
 from ifgan.metrics import fit_temperature, tempered
+from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, save_trained
 from ifgan.training.evaluate import evaluate
 from ifgan.training.run_data import SplitChoice, load_run_data
@@ -177,3 +180,31 @@ def test_an_epoch_that_was_not_chosen_on_validation_is_not_measured(
     ):
         with pytest.raises(InputError, match="not chosen on validation but on 'test'"):
             measure()
+
+
+def test_people_of_training_are_not_unseen_in_another_preparation(prepared: Path, tmp_path: Path):
+    """As sets/ckplus and sets/ckplus-neutral: other pictures, the same people. Of rendered people and folders a name
+    says nothing.
+    """
+    sets = [shutil.copytree(prepared, tmp_path / name) for name in ("ckplus", "ckplus-neutral")]
+    for data in sets:
+        manifest = pd.read_csv(data / "manifest.csv", dtype=str, keep_default_na=False)
+        manifest.assign(dataset="ckplus").to_csv(data / "manifest.csv", index=False)
+    run = train_tiny(tiny(method="baseline", epochs=1), load_run_data(sets[0], SplitChoice(0)), tmp_path / "run")
+    with pytest.raises(InputError, match="trained or validated on 9 of its people"):
+        evaluate_unseen(run.path, sets[1])
+    record = read_json(run.path / "split.json")
+    manifest = pd.read_csv(sets[1] / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest[manifest["subject"].isin(record["subjects"]["test"])].to_csv(sets[1] / "manifest.csv", index=False)
+    assert len(evaluate_unseen(run.path, sets[1]).images) == 3  # its test people may be looked at there
+    assert len(evaluate_unseen(run.path, prepared).images) == 30  # a folder's names are its own
+
+
+def test_weights_that_are_broken_are_not_measured(prepared: Path):
+    config = tiny(method="baseline")
+    pairs = load_run_data(prepared, SplitChoice(0)).pairs("test", config)
+    system = build_system(config, 3)
+    with torch.no_grad():
+        system.classifier.head.bias.fill_(float("nan"))
+    with pytest.raises(InputError, match="not finite"):
+        evaluate(system, pairs)

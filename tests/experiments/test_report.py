@@ -190,6 +190,9 @@ def test_latex_takes_its_own_characters_apart():
     table = Table("t", ("95 % interval", "a_b"), (("0.9 ± 0.1", DASH),))
     assert r"95 \% interval & a\_b \\" in table.latex()
     assert r"0.9 $\pm$ 0.1 & --- \\" in table.latex()
+    special = Table("t", ("#$%&_{}",), (("a~b^c",), ("C:\\x",)))
+    assert r"\#\$\%\&\_\{\} \\" in special.latex()
+    assert r"a\textasciitilde b\textasciicircum c" in special.latex() and r"C:\textbackslash x" in special.latex()
 
 
 def test_the_paper_s_figures_stand_beside_ours(runs: Path, tmp_path: Path):
@@ -217,7 +220,7 @@ def test_several_sets_make_a_table_of_the_paper_s_shape(runs: Path):
     rows = {row[0]: row[1:] for row in table.rows}
     assert rows["baseline"][0] == rows["baseline"][1] != DASH
     assert rows["ifgan"][1:] == (DASH, DASH)
-    planned = accuracy_table(records, Plan(("colours", "mmi"), ("baseline", "ifgan-nogan"), 10))
+    planned = accuracy_table(records, Plan(("colours", "mmi"), ("baseline", "ifgan-nogan"), {"colours": 10, "mmi": 10}))
     assert planned is not None
     assert planned.header[-1] == "mmi"
     assert {row[0]: row[-1] for row in planned.rows} == {name: DASH for name in (*rows, "ifgan-nogan")}
@@ -237,15 +240,18 @@ def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):
 
 def test_of_unknown_people_nothing_is_claimed(runs: Path, tmp_path: Path):
     """As of RAF-DB: its official split keeps pictures apart, and nobody knows who is on them."""
-    shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline")
-    path = tmp_path / "runs" / "baseline" / "split.json"
-    split = json.loads(path.read_text())
-    split["subjects"] = {part: [""] for part in split["subjects"]}
-    path.write_text(json.dumps(split))
+    for name, data in (("baseline", "one"), ("ifgan", "one"), ("baseline", "two")):
+        shutil.copytree(runs / name, tmp_path / "runs" / data / name)
+        path = tmp_path / "runs" / data / name / "split.json"
+        split = json.loads(path.read_text()) | {"data": data}
+        split["subjects"] = {part: [""] for part in split["subjects"]}
+        path.write_text(json.dumps(split))
     out = write_report(tmp_path / "runs", tmp_path / "report").folder
-    page, table = (out / "report.html").read_text(), (out / "methods.txt").read_text()
-    assert "Nobody knows who is on its pictures" in page and "has seen" not in page
-    assert "nobody knows whether they were seen" in table and "never seen" not in table
+    page = (out / "report.html").read_text()
+    assert "Nobody knows who is on its pictures" in page and "has seen" not in page and "never seen" not in page
+    assert "Generated faces" in page
+    for table in (out / "methods.txt", out / "accuracy.txt"):
+        assert "nobody knows whether they were seen" in table.read_text() and "never seen" not in table.read_text()
 
 
 def test_weights_that_were_taken_over_limit_what_is_claimed(runs: Path, tmp_path: Path):

@@ -150,3 +150,12 @@ def test_a_cut_off_pil_image_loses_no_other(paths: list[Path], tmp_path: Path) -
     found = list(find_faces(images, workers=2))
     assert [index for index, result in enumerate(found) if result.error is not None] == [3]
     assert "can't be decoded" in (found[3].error or "")
+
+
+def test_deaths_among_good_pictures_end_nothing(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than may follow each other."""
+    monkeypatch.setattr(pipeline, "_WORTH_A_POOL", 2)
+    monkeypatch.setattr(processes, "_DEATHS_IN_A_ROW", 2)
+    requests = [request for path in paths[:3] for request in (Request(Deadly()), Request(path), Request(path))]  # type: ignore[arg-type]
+    results = list(find_faces(requests, workers=2))
+    assert [result.error is not None and "died" in result.error for result in results] == [True, False, False] * 3

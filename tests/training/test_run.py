@@ -1,6 +1,8 @@
 """The way that the commands take, from settings and pictures to a folder marked done; nobody who is tested is seen."""
 
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,16 @@ import torch
 from torch.testing import assert_close
 
 from ifgan.errors import InputError, PictureError
+from ifgan.experiments.variants import with_variant
+from ifgan.files import read_json
 from ifgan.models.checkpoint import load_trained, read_tensors
+from ifgan.presets import make_config
+from ifgan.training import run_folder
 from ifgan.training.fit import fit
 from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import check_taught
 from tiny_runs import make_prepared, tiny, train_tiny
 
 
@@ -97,3 +104,40 @@ def test_the_schedule_reaches_the_weights(prepared: Path, tmp_path: Path) -> Non
     runs = [train_tiny(tiny(**{**still, **more}), data, tmp_path / str(k)) for k, more in enumerate(changes)]
     one, two, on = (read_tensors(run.last)[0]["system.classifier.head.weight"] for run in runs)
     assert torch.equal(one, two) and not torch.equal(one, on)
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "taught"),
+    [
+        pytest.param("ifgan", {}, True, id="the preset"),
+        pytest.param("ifgan-nol1", {}, True, id="without L1 D is there from the start"),
+        pytest.param("ifgan-nogan", {}, True, id="without D"),
+        pytest.param("ifgan-separate", {"lambda_gan": 0.0}, True, id="L1 alone"),
+        pytest.param("ifgan", {"lambda_l1": 0.0}, False, id="D joins late, E reads pictures"),
+        pytest.param("ifgan", {"lambda_l1": 0.0, "classifier_start": 0.0}, True, id="E teaches from the start"),
+        pytest.param("ifgan-separate", {"lambda_l1": 0.0, "lambda_gan": 0.0}, False, id="nobody at all"),
+        pytest.param("baseline", {"lambda_l1": 0.0}, True, id="no G"),
+    ],
+)
+def test_some_loss_teaches_the_generator_in_every_epoch(method: str, changes: dict, taught: bool) -> None:
+    config = replace(with_variant(make_config("cpu"), method), **changes)
+    with nullcontext() if taught else pytest.raises(InputError, match="no loss teaches G in epoch 1"):
+        check_taught(config)
+
+
+def test_settings_that_teach_nothing_train_no_run(prepared: Path, tmp_path: Path) -> None:
+    config = tiny(lambda_l1=0.0, lambda_gan=0.0, end_to_end=False)
+    with pytest.raises(InputError, match="no loss teaches G"):
+        train_run(config, load_run_data(prepared, SplitChoice(0)), RunFolder(tmp_path / "run"), ["test"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_the_rest_of_a_run_was_computed_by_is_kept(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, config, record = RunFolder(tmp_path / "run"), tiny(), load_run_data(prepared, SplitChoice(0)).record
+    here = {"commit": "one", "uncommitted": False}
+    for commit in ("one", "one", "two", "two"):
+        monkeypatch.setattr(run_folder, "environment", lambda command, commit=commit: here | {"commit": commit})
+        run.start(config, record, [], resume=True)
+    assert read_json(run.path / "environment.json") == here | {"resumed": [{"commit": "two", "uncommitted": False}]}

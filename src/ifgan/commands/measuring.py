@@ -19,12 +19,14 @@ def evaluate(
         run: run folder
         data: the prepared set that it was trained on, or with --people all one that it has not seen
         split: which part of its own set
-        people: those of the split, or all of another set
+        people: split: those of that part; all: everybody in a set that it was not trained on
         json_file: also write results.json's content here
     """
     from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
     from ifgan.experiments.outcome import results
 
+    if people == "all" and split != "test":
+        raise InputError(f"split {split}: --people all takes all of a set, which has no parts then")
     outcome = evaluate_run(run, data, split) if people == "split" else evaluate_unseen(run, data)
     for name, value in outcome.evaluation.summary().items():
         if value is not None:
@@ -64,9 +66,9 @@ def figure(
     split: Literal["train", "validation", "test"] = "test",
     subjects: list[str] | None = None,
     count: int = 4,
-    people: Literal["test", "all"] = "test",
+    people: Literal["split", "all"] = "split",
     without_inputs: bool = False,
-    place: Literal["encoder", "skip", "decoder"] = "decoder",
+    place: Literal["encoder", "skip", "decoder"] | None = None,
     points: list[str] | None = None,
 ) -> int:
     """Draw what a generator makes of faces (the paper's Fig. 5), or where it looks (Fig. 6).
@@ -76,12 +78,12 @@ def figure(
         run: run folder
         data: the prepared set that it was trained on, or another one with --people all
         out: .png, .pdf or .svg file
-        split: which part
+        split: which part of its own set
         subjects: transfer: these, not some drawn at random
         count: how many subjects (transfer) or pictures (attention)
-        people: test: the part of the run's own fold; all: everybody in a set that it was not trained on
+        people: split: those of that part; all: everybody in a set that it was not trained on
         without_inputs: transfer: leave the input faces out, where they are nobody's to show
-        place: attention: which of the three modules
+        place: attention: which of the three modules; unset: decoder
         points: attention: query points as x,y shares of the picture's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
     """
     from ifgan.experiments.attention_figure import QUERIES, attention_figure, parse_points
@@ -90,7 +92,13 @@ def figure(
 
     if count < 1:
         raise InputError(f"count {count}: expected at least 1")
-    opened = open_run(run, data, split) if people == "test" else open_unseen(run, data)[0]
+    if people == "all" and split != "test":
+        raise InputError(f"split {split}: --people all takes all of a set, which has no parts then")
+    others = {"subjects": subjects, "without_inputs": without_inputs} if kind == "attention" else {
+        "place": place, "points": points}  # fmt: skip
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"{given[0].replace('_', '-')}: does nothing in a figure of {kind}; leave it out")
+    opened = open_run(run, data, split) if people == "split" else open_unseen(run, data)[0]
     generator = opened.trained.system.generator
     if generator is None:
         raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
@@ -99,7 +107,12 @@ def figure(
         transfer_figure(generator, opened.pairs, out, subjects=chosen, count=count, inputs=not without_inputs)
     else:
         attention_figure(
-            generator, opened.pairs, out, queries=parse_points(points or []) or QUERIES, place=place, count=count
+            generator,
+            opened.pairs,
+            out,
+            queries=parse_points(points or []) or QUERIES,
+            place=place or "decoder",
+            count=count,
         )
     print(out)
     return 0

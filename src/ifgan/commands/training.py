@@ -28,11 +28,13 @@ def train(
     from ifgan.training.run import train_run
     from ifgan.training.run_data import SplitChoice, load_run_data
     from ifgan.training.run_folder import RunFolder
+    from ifgan.training.schedule import check_taught
 
     choice = SplitChoice(fold, rule, folds, folds_file, train_subjects)
     run_data = load_run_data(data, choice, extra=extra, averages_from=averages, leaks=leaks, seed=config.seed)
     print(run_data.describe())
     if dry_run:
+        check_taught(config)
         _describe_networks(config, len(run_data.labels))
         return 0
     train_run(config, run_data, RunFolder(out), sys.argv, resume=resume)

@@ -104,11 +104,6 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         """(N, 3, S, S) in [-1, 1]: the average faces as the networks see them, in the labels' order."""
         return torch.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
 
-    def label_counts(self) -> dict[str, int]:
-        """Pictures per label."""
-        expressions = [located.sample.expression for located in self.samples]
-        return {name: expressions.count(name) for name in self.labels}
-
     def _draw(self, epoch: int, index: int) -> Augmentation:
         if self.policy is None:
             return Augmentation()

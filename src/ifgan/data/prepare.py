@@ -154,7 +154,8 @@ def _is_to_do(item: Item, out: Path) -> bool:
     try:
         with Image.open(path) as picture:
             known = picture.info.get(_SOURCE)
-    except OSError:  # no whole picture, as a copy to a full disk leaves it
+            picture.verify()  # every byte, without decoding
+    except (OSError, SyntaxError, ValueError):  # no whole picture, as a copy to a full disk leaves it
         return True
     return known is not None and known != _fingerprint(item)
 

@@ -1,7 +1,6 @@
 """What ``ifgan prepare`` did: ``prepare.json`` in the prepared folder, and the same as text (DESIGN §5)."""
 
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from ifgan.data.readers.base import Reading, Rejected
 from ifgan.data.sample import Sample, write_manifest
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_json
+from ifgan.versions import versions_of
 
 PACKAGES = ("ifgan", "facenet-pytorch", "numpy", "Pillow", "torch")
 Header = dict[str, Any]
@@ -77,18 +77,11 @@ def finish(
         "differences": differences(reading.expected, counts),
         "notes": list(reading.notes),
         "rejected": [asdict(item) for item in rejected],
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions_of(PACKAGES),
     }
     write_json(out / "prepare.json", content)
     _remove_remains(out / "images")
     return PrepareReport(out, header["set"], reading.dataset, counts, tuple(rejected), reading.expected, reading.notes)
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _remove_remains(images: Path) -> None:

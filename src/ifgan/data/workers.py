@@ -3,11 +3,12 @@
 Threads suffice: decoding, resizing and encoding a picture all release Python's lock.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from ifgan.processors import processors
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -15,9 +16,7 @@ R = TypeVar("R")
 
 def worker_count(workers: int | None) -> int:
     """The number asked for, at least one; by default the processors this process may use."""
-    if workers is not None:
-        return max(1, workers)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors() if workers is None else max(1, workers)
 
 
 def map_in_order(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:

@@ -11,6 +11,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from ifgan.data.pairs import FacePairs
 from ifgan.errors import InputError
+from ifgan.models.device import device_of
 from ifgan.models.generator import Generator
 from ifgan.models.mixture import Mixture
 
@@ -27,7 +28,7 @@ class Plain:
     blocks: int = 12
 
     def __post_init__(self) -> None:
-        """Raises InputError."""
+        """Raises InputError for a blur of no or more than half a side, and for no blocks."""
         if not 0 < self.blur <= 0.5:
             raise InputError(f"blur {self.blur}: expected a share of the picture's side, above 0 and at most 0.5")
         if self.blocks < 1:
@@ -46,7 +47,7 @@ def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: Pl
         "blurred": blurred(inputs, plain.blur),
         "pixelated": pixelated(inputs, plain.blocks),
         "generated": generated,
-        "mixture": mixture(generated),
+        "mixture": mixture(generated.to(device_of(mixture))).cpu(),
         "average face": torch.stack([item.average for item in items]),
     }
     return {name: stored(images) for name, images in views.items()}
@@ -73,4 +74,5 @@ def pixelated(images: Tensor, blocks: int) -> Tensor:
 @torch.inference_mode()
 def redrawn(generator: Generator, images: Tensor) -> Tensor:
     """(M, 3, S, S) as G, in evaluation mode, draws them."""
-    return torch.cat([generator(batch).float() for batch in images.split(_BATCH)])
+    device = device_of(generator)
+    return torch.cat([generator(batch.to(device)).float().cpu() for batch in images.split(_BATCH)])

@@ -17,6 +17,7 @@ from ifgan.errors import InputError
 from ifgan.experiments.picture_files import new_figure, write_figure
 from ifgan.experiments.transfer_figure import drawn
 from ifgan.faces.model_input import to_picture
+from ifgan.models.device import device_of
 from ifgan.models.generator import Generator, Place
 from ifgan.seeds import numpy_rng
 
@@ -87,7 +88,7 @@ def attention_maps(
     size = image.shape[-1]
     side = size // 2**generator.attention_level
     cells = [int(y * side) * side + int(x * side) for x, y in queries.values()]
-    device = next(generator.parameters()).device
+    device = device_of(generator)
     maps = generator.attention_rows(image[None].to(device), torch.tensor(cells, device=device), place=place)
     large = F.interpolate(maps.float().cpu(), size=(size, size), mode="bilinear")[0]  # (1, Q, H, W) -> (Q, S, S)
     return dict(zip(queries, large, strict=True))

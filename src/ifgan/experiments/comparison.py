@@ -24,8 +24,9 @@ class Comparison:
     """``difference``: pooled accuracy of ``method`` minus that of ``against``, with the 95 % bootstrap interval over
     subjects (``low``, ``high``) and the p value of a two-sided paired permutation test over them. ``subjects``,
     ``pictures``: how many; 0 subjects where none are known, and a picture that all folds read is one. ``p_folds``: of
-    a paired t test over the accuracies of ``folds``, None with one fold; rather too small, since folds share training
-    people (Nadeau and Bengio, Machine Learning 52, 2003, https://doi.org/10.1023/A:1024068626366).
+    a paired t test over the accuracies of ``folds``, None with one fold or where all gain the same; rather too small,
+    since folds share training people (Nadeau and Bengio, Machine Learning 52, 2003,
+    https://doi.org/10.1023/A:1024068626366).
     """
 
     method: str
@@ -46,12 +47,12 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """In words, at the usual level: "ifgan is above baseline", "... is below ...", "... are not told apart", and
-        "as trained here" where the people tell them apart but the folds don't.
+        "as trained here" where the people tell them apart but the folds don't, or can't.
         """
         if self.p_value >= SIGNIFICANT or not self.difference:
             return f"{self.method} and {self.against} are not told apart"
         order = f"{self.method} is {'above' if self.difference > 0 else 'below'} {self.against}"
-        return order if self.p_folds is None or self.p_folds < SIGNIFICANT else f"as trained here, {order}"
+        return order if self.p_folds is not None and self.p_folds < SIGNIFICANT else f"as trained here, {order}"
 
 
 def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison | None:
@@ -150,9 +151,11 @@ def _p_value(sums: np.ndarray) -> float:
 
 
 def _p_of_folds(gains: list[float]) -> float | None:
-    """Two-sided paired t test, of each fold's difference in accuracy."""
+    """Two-sided paired t test, of each fold's difference in accuracy. None where all folds gain the same but nothing:
+    without a spread there is no t value, and few pictures, not certainty, make folds equal.
+    """
     if len(gains) < 2:
         return None
-    if np.ptp(gains) == 0:  # no spread for a t value
-        return 0.0 if any(gains) else 1.0
+    if np.ptp(gains) < 1e-9:
+        return None if abs(gains[0]) > 1e-9 else 1.0
     return float(stats.ttest_1samp(gains, 0).pvalue)

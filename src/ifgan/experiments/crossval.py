@@ -146,15 +146,15 @@ def _keep_folds(path: Path, folds: list[Fold], rule: str, dataset: str) -> None:
 
 
 def _write_plan(protocol: Protocol, runs: Path, command: list[str]) -> None:
-    sets = [path.resolve().name for path in protocol.data]
+    asked = {data.name: protocol.folds if file is None else len(read_folds(file)) for data, file in _sets(protocol)}
+    sets, folds = list(asked), asked
     before = read_plan(runs)
     tested = before is not None and before.measure == "test"  # once seen, it is a test
-    number = max([len(read_folds(file)) for file in protocol.files], default=protocol.folds)
     said = [Path(command[0]).name, *command[1:]] if command else []
     if before is not None:  # another launch adds to the folder, and takes nothing out of it
         sets = list(dict.fromkeys([*before.sets, *sets]))
-        number = max(before.folds, number)
+        folds = {name: max(before.folds.get(name, 0), asked.get(name, 0)) for name in sets}
     methods = list(dict.fromkeys([*(() if before is None else before.methods), *protocol.methods]))
-    plan = {"command": said, "sets": sets, "methods": methods, "folds": number}
+    plan = {"command": said, "sets": sets, "methods": methods, "folds": folds}
     measure = "test" if tested else protocol.measure
     write_json(runs / PLAN, plan | {"measure": measure})

@@ -8,13 +8,16 @@ What is measured stays in the run folder, so that tables and figures need nothin
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ifgan.data.averages import read_averages
 from ifgan.data.pairs import FacePairs, LocatedSample
-from ifgan.data.sample import SPLITS, read_manifest
+from ifgan.data.people import same_names
+from ifgan.data.readers.base import some_of
+from ifgan.data.sample import SPLITS, Sample, read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
@@ -24,6 +27,7 @@ from ifgan.faces.model_input import InputForm
 from ifgan.files import read_json, write_json, write_text
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import Trained, load_trained
+from ifgan.models.device import fastest_device
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
@@ -42,7 +46,7 @@ class TrainedRun:
 def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
     """Raises InputError when the set's pictures or subjects are not those that the run was split by."""
     run = RunFolder(run_path)
-    trained = load_trained(run.best)
+    trained = load_trained(run.best, fastest_device())
     record, averages = read_json(run.path / "split.json"), read_averages(run.path / "average_faces")
     run_data = recorded_run_data(data, record, averages, seed=trained.config.seed)
     pairs = run_data.pairs(split, trained.config, augmented=False)
@@ -53,18 +57,21 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
 
 def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSample]]:
     """A run's best epoch with everybody in a set that it was not trained on; pictures of expressions that it doesn't
-    know come apart. Raises InputError for a set that it was trained on, one called like a split, and where it knows no
-    expression.
+    know come apart. Raises InputError for a set that it was trained on, one that shows people whom it was trained or
+    validated on, one called like a split, and where it knows no expression.
     """
     run, data = RunFolder(run_path), Path(data)
-    trained, record = load_trained(run.best), read_json(run.path / "split.json")
+    trained, record = load_trained(run.best, fastest_device()), read_json(run.path / "split.json")
     if data.resolve().name in (record["data"], *record["extra"], *record["averages_from"]):
         raise InputError(f"{data}: the run was trained on this set; only its own test people are unseen")
     if data.resolve().name in SPLITS:
         raise InputError(f"{data}: a set of this name can't be told from the run's own split; rename the folder")
+    samples = read_manifest(data)
+    if seen := _seen(record, samples):
+        raise InputError(f"{data}: the run was trained or validated on {len(seen)} of its people ({some_of(seen, 3)})")
     known: list[LocatedSample] = []
     strangers: list[LocatedSample] = []
-    for sample in read_manifest(data):
+    for sample in samples:
         (known if sample.expression in trained.labels else strangers).append(LocatedSample(data, sample))
     if not known:
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
@@ -72,6 +79,13 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
     form = InputForm.from_config(config)
     pairs = FacePairs(known, trained.labels, averages, config.image_size, form=form, seed=config.seed)
     return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), strangers
+
+
+def _seen(record: dict[str, Any], samples: list[Sample]) -> list[str]:
+    """People in another preparation of the run's own source whom it has met."""
+    met = {*record["subjects"]["train"], *record["subjects"]["validation"]}
+    source = record.get("dataset", "")  # the first records didn't tell
+    return sorted({sample.subject for sample in samples if same_names(sample.dataset, source)} & met - {""})
 
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:

@@ -87,7 +87,7 @@ def do_job(job: Job) -> JobEnd:
         failure.unlink(missing_ok=True)
     except Exception as error:  # whatever it is, the other folds go on
         sentence = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        with suppress(InputError):  # a folder that can't be written may be what failed
+        with suppress(InputError, OSError):  # a folder that can't be written may be what failed
             write_text(failure, traceback.format_exc())
         return JobEnd(job.name, False, sentence.splitlines()[0], time.monotonic() - started)
     return JobEnd(job.name, False, None, time.monotonic() - started)

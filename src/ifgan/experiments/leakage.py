@@ -24,6 +24,7 @@ from ifgan.faces.model_input import InputForm
 from ifgan.files import read_json
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.classifier import Classifier
+from ifgan.models.device import device_of, fastest_device
 from ifgan.models.packaged_weights import PACKAGED
 from ifgan.training.run_folder import RunFolder
 
@@ -48,7 +49,7 @@ def measure_leakage(
     chosen on validation, a set that the run trained on, a baseline of another fold, and where nobody can be
     re-identified: one person, one picture each.
     """
-    trained = load_trained(RunFolder(run).best)
+    trained = load_trained(RunFolder(run).best, fastest_device())
     refuse_oracle(RunFolder(run), trained)
     generator, mixture = trained.system.generator, trained.system.mixture
     if generator is None or mixture is None:
@@ -97,7 +98,7 @@ def _taken(sample: Sample) -> str:
 
 
 def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
-    other = load_trained(RunFolder(path).best)
+    other = load_trained(RunFolder(path).best, fastest_device())
     refuse_oracle(RunFolder(path), other)
     if other.system.generator is not None or other.config.image_size != trained.config.image_size:
         raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
@@ -142,13 +143,14 @@ def _kinds(baseline: Trained | None) -> dict[str, VectorsOf]:
     networks = {"ImageNet features": Classifier(backbone=next(iter(PACKAGED)), pictures=1, pretrained="packaged")}
     if baseline is not None:
         networks["baseline's features"] = baseline.system.classifier
-    return kinds | {name: _features_of(network.eval()) for name, network in networks.items()}
+    return kinds | {name: _features_of(network.eval().to(fastest_device())) for name, network in networks.items()}
 
 
 def _features_of(network: Classifier) -> VectorsOf:
     @torch.inference_mode()
     def features(images: Tensor) -> np.ndarray:
-        return torch.cat([network(batch)[1].float() for batch in images.split(_BATCH)]).numpy()
+        device = device_of(network)
+        return torch.cat([network(batch.to(device))[1].float().cpu() for batch in images.split(_BATCH)]).numpy()
 
     return features
 
@@ -156,6 +158,9 @@ def _features_of(network: Classifier) -> VectorsOf:
 @torch.inference_mode()
 def _decided(trained: Trained, images: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(M,) names of the decided expressions and E's features (M, F)."""
-    outputs = [trained.system(batch) for batch in images.split(_BATCH)]
-    logits, features = (torch.cat([getattr(output, name) for output in outputs]) for name in ("logits", "features"))
-    return np.array(trained.labels)[logits.argmax(1).numpy()], features.float().numpy()
+    device = device_of(trained.system)
+    outputs = [trained.system(batch.to(device)) for batch in images.split(_BATCH)]
+    logits, features = (
+        torch.cat([getattr(output, name).float().cpu() for output in outputs]) for name in ("logits", "features")
+    )
+    return np.array(trained.labels)[logits.argmax(1).numpy()], features.numpy()

@@ -13,7 +13,6 @@ from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predi
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
 from ifgan.training.schedule import config_at, start_epochs
-from ifgan.training.step import reads_pictures_alone
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +75,7 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
 
 def _passes(config: Config, epoch: int) -> int:
     """Of E over a batch in an epoch (from 1 on): Eq. 4 sums over real and fake pairs, where there are any."""
-    return 1 if config.method == "baseline" or reads_pictures_alone(config_at(config, epoch - 1)) else 2
+    return 1 if config.method == "baseline" or config_at(config, epoch - 1).reads_pictures_alone else 2
 
 
 def _joins(records: list[RunRecord]) -> dict[int, str]:

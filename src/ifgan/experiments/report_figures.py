@@ -13,6 +13,7 @@ from ifgan.experiments.plots import (
 )
 from ifgan.experiments.run_records import RunRecord, by_method, by_set, of_own_people
 from ifgan.experiments.tables import outcomes_of
+from ifgan.training.starting_weights import taken_over
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,18 @@ def _shown(records: list[RunRecord]) -> list[RunRecord]:
     return list(first.values())
 
 
+def _shown_people(record: RunRecord, split: HeldOut) -> str:
+    if split == "test" and record.people_known and not taken_over(record.config):
+        return "People whom no network has seen"
+    return "Pictures that were held out"
+
+
 def _drawn(record: RunRecord, split: HeldOut) -> list[Picture]:
     """What evaluation left in the run folder."""
     kinds = {
         "transfer": (
             "Generated faces",
-            "People whom no network has seen: input, the face that G drew of it, and the average training face.",
+            f"{_shown_people(record, split)}: input, the face that G drew of it, and the average training face.",
         ),
         "attention": (
             "Attention maps",

@@ -169,11 +169,13 @@ def _settings(record: RunRecord) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a cross-validation was to do: every method on every set, in so many folds, measured on ``measure``."""
+    """What a cross-validation was to do: every method on every set, in so many ``folds`` of each set, measured on
+    ``measure``.
+    """
 
     sets: tuple[str, ...]
     methods: tuple[str, ...]
-    folds: int
+    folds: dict[str, int]
     measure: HeldOut = "test"
 
 
@@ -185,7 +187,11 @@ def read_plan(folder: Path) -> Plan | None:
     content = read_json(path)
     try:
         measure = content.get("measure", "test")  # the first plans said nothing
-        plan = Plan(tuple(content["sets"]), tuple(content["methods"]), int(content["folds"]), measure)
+        sets, folds = tuple(content["sets"]), content["folds"]
+        of_sets = {
+            name: int(folds[name] if isinstance(folds, dict) else folds) for name in sets
+        }  # one for all at first
+        plan = Plan(sets, tuple(content["methods"]), of_sets, measure)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected sets, methods and folds") from error
     if plan.measure not in get_args(HeldOut):

@@ -38,9 +38,9 @@ class Table:
 def _latex(cell: str) -> str:
     for plain, written in (
         ("\\", r"\textbackslash "),
-        ("%", r"\%"),
-        ("&", r"\&"),
-        ("_", r"\_"),
+        *((sign, f"\\{sign}") for sign in "%&_#${}"),
+        ("~", r"\textasciitilde "),
+        ("^", r"\textasciicircum "),
         ("±", r"$\pm$"),
         ("→", r"$\to$"),
     ):

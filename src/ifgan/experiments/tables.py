@@ -63,7 +63,7 @@ def _planned_folds(on_set: list[RunRecord], plan: Plan | None) -> range:
     """The folds that the plan has of the records' set: across data sets none are planned, an official split is one."""
     if plan is None or on_set[0].other_set or on_set[0].data not in plan.sets:
         return range(0)
-    return range(1 if on_set[0].official else plan.folds)
+    return range(1 if on_set[0].official else plan.folds[on_set[0].data])
 
 
 def _never_run(records: list[RunRecord], plan: Plan | None) -> list[str]:
@@ -167,7 +167,7 @@ def accuracy_table(records: list[RunRecord], plan: Plan | None = None, split: He
         if any(record.published is not None for record in sets.get(name, [])):
             columns[f"{name}, paper"] = [_paper(groups[method][0]) if method in groups else DASH for method in methods]
     rows = tuple(zip(methods, *columns.values(), strict=True))
-    note = f"mean over folds ± standard deviation, of {_WHOSE[split]}."
+    note = f"mean over folds ± standard deviation, of {_whose(own, split)}."
     return Table("Accuracy", ("method", *columns), rows, note)
 
 

@@ -15,6 +15,7 @@ from ifgan.data.pairs import FacePairs
 from ifgan.errors import InputError
 from ifgan.experiments.picture_files import new_figure, write_figure
 from ifgan.faces.model_input import to_model_input, to_picture
+from ifgan.models.device import device_of
 from ifgan.models.generator import Generator
 from ifgan.seeds import numpy_rng
 
@@ -62,7 +63,7 @@ def transfer_figure(
 @torch.inference_mode()
 def drawn(generator: Generator, image: Tensor) -> Tensor:
     """G in evaluation mode on one picture, (3, S, S) in [-1, 1] -> the same."""
-    device = next(generator.parameters()).device
+    device = device_of(generator)
     return generator(image[None].to(device))[0].float().cpu()
 
 

@@ -15,7 +15,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     **{method: {"method": method} for method in METHODS},
     "baseline-noisland": {"method": "baseline", "lambda_island": 0.0},
     "ifgan-nogan": {"method": "ifgan", "lambda_gan": 0.0},
-    "ifgan-nol1": {"method": "ifgan", "lambda_l1": 0.0},
+    "ifgan-nol1": {"method": "ifgan", "lambda_l1": 0.0, "gan_start": 0.0},  # D is all that G has at first
     "ifgan-noisland": {"method": "ifgan", "lambda_island": 0.0},
     "ifgan-generated": {"method": "ifgan", "classifier_input": "generated"},
     "ifgan-separate": {"method": "ifgan", "end_to_end": False},

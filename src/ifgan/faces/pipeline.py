@@ -6,7 +6,6 @@ that fails, or that takes its worker down, is reported in its place and the othe
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from ifgan.faces.align import align_face, central_box, central_square
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
 from ifgan.faces.processes import Work, map_in_processes
+from ifgan.processors import processors
 
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
 _TOO_LARGE = "not enough memory for this picture"
@@ -61,7 +61,7 @@ def find_faces(
     process may use; 0 or 1 works in this process, as do short lists. Raises InputError only when workers keep dying.
     """
     waiting = (item if isinstance(item, Request) else Request(item) for item in requests)
-    workers = _cores() if workers is None else workers
+    workers = processors() if workers is None else workers
     first = list(itertools.islice(waiting, _WORTH_A_POOL)) if workers > 1 else []
     if workers <= 1 or len(first) < _WORTH_A_POOL:
         detector = FaceDetector()
@@ -163,7 +163,3 @@ def _start_worker(every_face: bool) -> None:
 
 def _work(request: Request) -> FoundFaces:
     return faces_in(request, *_worker)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -78,6 +78,7 @@ class _Pool(Generic[T, R]):
         item, future = running.popleft()
         try:
             result = future.result()
+            self._deaths = 0
         except BrokenProcessPool:
             result = self._alone(item)
             # A fresh pool does what the dead one had in hand.

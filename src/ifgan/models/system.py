@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ifgan.errors import InputError
 from ifgan.models.classifier import Classifier, ClassifierInput
 from ifgan.models.generator import Generator
 from ifgan.models.mixture import Mixture
@@ -24,6 +25,14 @@ class SystemOutput:
     average_face: Tensor | None
     logits: Tensor
     features: Tensor
+
+
+def to_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Of logits (B, N) the calibrated probabilities, as float32. Raises InputError where they are not finite."""
+    probabilities = logits.float().div(temperature).softmax(1)
+    if not probabilities.isfinite().all():
+        raise InputError("the model's output is not finite; its weights are broken")
+    return probabilities
 
 
 class System(nn.Module):

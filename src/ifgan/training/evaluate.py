@@ -7,7 +7,8 @@ import torch
 
 from ifgan import metrics
 from ifgan.data.pairs import FacePairs
-from ifgan.models.system import System
+from ifgan.models.device import device_of
+from ifgan.models.system import System, to_probabilities
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,17 @@ class Evaluation:
 @torch.inference_mode()
 def evaluate(system: System, pairs: FacePairs, *, temperature: float = 1.0, batch_size: int = 64) -> Evaluation:
     """Run a system, in evaluation mode, over pairs made without a policy (centre crops, §4.2). ``temperature`` divides
-    its logits.
+    its logits. Raises InputError where they are not finite.
     """
     was_training = system.training
     system.eval()
-    device = next(system.parameters()).device
+    device = device_of(system)
     probabilities, true, differences = [], [], []
     for start in range(0, len(pairs), batch_size):
         items = [pairs[0, index] for index in range(start, min(start + batch_size, len(pairs)))]
         image, average, label = (torch.stack(tensors).to(device) for tensors in zip(*items, strict=True))
         output = system(image)
-        probabilities.append(output.logits.float().div(temperature).softmax(1).cpu())
+        probabilities.append(to_probabilities(output.logits, temperature).cpu())
         true.append(label.cpu())
         if output.average_face is not None:
             differences.append((output.average_face.float() - average).abs().mean(dim=(1, 2, 3)).cpu())  # (B,)

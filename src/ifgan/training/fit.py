@@ -1,6 +1,5 @@
 """One run: train, choose the epoch on validation, remember everything. Paper §4.1, §4.3."""
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from ifgan.data.pairs import Batch, FacePairs
 from ifgan.errors import InputError
 from ifgan.metrics import fit_temperature
 from ifgan.models.checkpoint import Trained, save_trained
+from ifgan.models.device import fastest_device
 from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Evaluation, evaluate
@@ -90,8 +90,8 @@ def make_accelerator(config: Config) -> Accelerator:
 def _bf16(config: Config) -> bool:
     if config.precision != "auto":
         return config.precision == "bf16"
-    if torch.cuda.is_available() and not os.environ.get("ACCELERATE_USE_CPU"):
-        return torch.cuda.is_bf16_supported()
+    if fastest_device().type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported()  # emulated elsewhere, and slower than fp32
 
 

@@ -1,6 +1,5 @@
 """What a run leaves on disk, so that anybody can tell how its numbers came about."""
 
-import importlib.metadata
 import json
 import platform
 import subprocess
@@ -16,6 +15,7 @@ from ifgan.config import COMPUTING, Config
 from ifgan.config_values import read_config, to_dict
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_json, write_text
+from ifgan.versions import versions_of
 
 PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "facenet-pytorch")
 
@@ -48,10 +48,20 @@ class RunFolder:
             self.check(config, split)
             if not resume and self.last.exists():
                 raise InputError(f"{self.path}: holds a run already; pass --resume to continue it, or a new folder")
+            if not self.done:
+                self._note_resumption(environment(command))
             return
         write_json(self.path / "split.json", split)
         write_json(self.path / "environment.json", environment(command))
         write_text(existing, yaml.safe_dump(to_dict(config), sort_keys=False))
+
+    def _note_resumption(self, now: dict[str, Any]) -> None:
+        """Keep what the rest of the run is computed by beside what it began with, where it is something else."""
+        path = self.path / "environment.json"
+        kept = read_json(path)
+        last = {name: value for name, value in [kept, *kept.get("resumed", [])][-1].items() if name != "resumed"}
+        if last != json.loads(json.dumps(now)):
+            write_json(path, kept | {"resumed": [*kept.get("resumed", []), now]})
 
     def check(self, config: Config, split: dict[str, Any]) -> None:
         """Raise InputError that names what differs when the folder's run has other settings or another split; what its
@@ -92,8 +102,9 @@ def environment(command: list[str]) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": versions_of(PACKAGES),
         "commit": _commit(),
+        "uncommitted": _uncommitted(),
     }
 
 
@@ -102,6 +113,14 @@ def _commit() -> str | None:
     try:
         _git("ls-files", "--error-unmatch", Path(__file__).name)
         return _git("rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _uncommitted() -> bool | None:
+    """Whether the package's source differs from that commit; None where there is none."""
+    try:
+        return bool(_git("status", "--porcelain", "--", str(Path(__file__).parents[1]))) if _commit() else None
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from ifgan.config import Config
+from ifgan.errors import InputError
 
 
 def learning_rate_factor(config: Config, epochs_done: float, *, start: float = 0.0) -> float:
@@ -43,6 +44,20 @@ def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[boo
     """
     first = min(int(config.choose_from * config.epochs), config.epochs - 1)
     return epoch >= first, accuracy, -loss
+
+
+def check_taught(config: Config) -> None:
+    """Raise InputError for settings by which, in some epoch, no loss reaches G: Adam's weight decay alone would move it
+    then, a learning rate a step, and take all its weights to zero.
+    """
+    for epoch in range(config.epochs) if config.method != "baseline" else ():
+        now = config_at(config, epoch)
+        by_classifier = (now.lambda_softmax or now.lambda_island) and now.end_to_end and not now.reads_pictures_alone
+        if not (now.lambda_l1 or now.lambda_gan or by_classifier):
+            raise InputError(
+                f"lambda_l1, lambda_gan, gan_start, classifier_start: no loss teaches G in epoch {epoch + 1}; let one "
+                "of L1, GAN and E teach it from the start"
+            )
 
 
 def config_at(config: Config, epoch: int) -> Config:

@@ -15,7 +15,7 @@ from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import load_trained
-from ifgan.models.system import System, pictures_for_classifier
+from ifgan.models.system import System, pictures_for_classifier, to_probabilities
 from ifgan.training.networks import Networks, Reader
 
 
@@ -51,7 +51,7 @@ def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.
     def read(image: Tensor) -> Tensor:
         if image.shape[-1] != side:
             image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
-        return trained.system(image).logits.float().div(trained.temperature).softmax(1)
+        return to_probabilities(trained.system(image).logits, trained.temperature)
 
     return read
 

@@ -6,16 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ifgan.config import Config
+from ifgan.data.people import same_names
 from ifgan.data.readers.base import some_of
-from ifgan.data.readers.bu3dfe import RENDERED
-from ifgan.data.readers.folder import FOLDER
 from ifgan.errors import InputError
 from ifgan.files import read_json
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.weights import PACKAGED_MODEL
-
-# Every set of rendered people counts from F0001, and a folder of pictures has whatever ids it has.
-_NO_NAMES_OF_ONE_SET = ("", RENDERED, FOLDER)
 
 
 def taken_over(config: Config) -> tuple[str, ...]:
@@ -32,7 +28,7 @@ def check_taken_over(config: Config, record: dict[str, Any]) -> None:
         split = Path(name).resolve().parent.parent / "split.json"
         theirs = read_json(split) if name != PACKAGED_MODEL and split.exists() else {}
         ours, seen = record["subjects"], theirs.get("subjects")
-        same = theirs.get("dataset") == record["dataset"] not in _NO_NAMES_OF_ONE_SET
+        same = same_names(theirs.get("dataset", ""), record["dataset"])
         if not seen or not (same or record["data"] in (theirs.get("data"), *theirs.get("extra", ()))):
             continue
         known = set(seen["train"]) & {*ours["validation"], *ours["test"]} | set(seen["validation"]) & set(ours["test"])

@@ -65,7 +65,7 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
     """
     if fake is None:
         return *nets.classifier(batch.image), 1
-    if reads_pictures_alone(config):
+    if config.reads_pictures_alone:
         return *nets.classifier(batch.image, torch.zeros_like(batch.image)), 1
     fake = fake if config.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
     real_pair, fake_pair = (
@@ -78,11 +78,6 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
     outputs = [nets.classifier(*pair) for pair in (real_pair, fake_pair)]
     logits, features = (torch.cat(tensors) for tensors in zip(*outputs, strict=True))  # (2B, N), (2B, F)
     return logits, features, 2
-
-
-def reads_pictures_alone(config: Config) -> bool:
-    """Whether every average half is blanked: real and fake pairs are the same then, and one pass reads both."""
-    return config.classifier_input == "pair" and config.blank_average == 1
 
 
 def blanked(image: Tensor, face: Tensor, config: Config) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,6 @@ was broken off goes on.
 """
 
 import csv
-import importlib.metadata
 import io
 import json
 import time
@@ -31,7 +30,9 @@ from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actio
 from ifgan.data.workers import worker_count
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_bytes, write_json, write_text
+from ifgan.progress import track
 from ifgan.seeds import numpy_rng
+from ifgan.versions import versions_of
 
 RECIPE = 1  # raised whenever the same seed gives other pictures
 _CODES = {"anger": "AN", "disgust": "DI", "fear": "FE", "happiness": "HA", "sadness": "SA", "surprise": "SU"}
@@ -53,12 +54,11 @@ def synthesize(
     subjects: int = 100,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[int, int], object] | None = None,
 ) -> SynthesisReport:
     """Make the pictures of subjects 0 to ``subjects`` - 1; those already finished in ``out`` are kept.
 
     Subject k of a seed is the same, byte for byte, whatever the number of subjects or ``workers`` (None: one per
-    core). ``progress`` is called with (subjects done, subjects to make). Raises InputError when anny is missing,
+    core). Raises InputError when anny is missing,
     when the folder can't be written or holds the set of another seed, or for fewer than one subject.
     """
     out, started = Path(out), time.monotonic()
@@ -67,7 +67,7 @@ def synthesize(
     load_head()  # a missing package is found here, before anything is written
     _claim(out, seed)
     todo = [number for number in range(subjects) if not _truth_path(out, number).exists()]
-    _make_all(out, todo, seed, workers, progress)
+    _make_all(out, todo, seed, workers)
     truths = [read_json(path) for path in sorted((out / "truth").glob("*.json"))]
     rows = [row for truth in truths for row in truth["pictures"]]
     _write_tables(out, truths, rows)
@@ -76,8 +76,7 @@ def synthesize(
 
 
 def _about(seed: int) -> dict[str, Any]:
-    versions = {name: importlib.metadata.version(name) for name in ("anny", "numpy", "Pillow", "scipy")}
-    return {"seed": seed, "recipe": RECIPE, "versions": versions}
+    return {"seed": seed, "recipe": RECIPE, "versions": versions_of(("anny", "numpy", "Pillow", "scipy"))}
 
 
 def _claim(out: Path, seed: int) -> None:
@@ -98,21 +97,17 @@ def _truth_path(out: Path, number: int) -> Path:
     return out / "truth" / f"{subject_name(number)}.json"
 
 
-def _make_all(
-    out: Path, todo: list[int], seed: int, workers: int | None, progress: Callable[[int, int], object] | None
-) -> None:
+def _make_all(out: Path, todo: list[int], seed: int, workers: int | None) -> None:
     workers = min(worker_count(workers), len(todo))
     if workers <= 1:  # in this process, so that a script needs no __main__ guard
-        for done, number in enumerate(todo, start=1):
+        for number in track(todo, "rendering", len(todo), "people"):
             _make_subject(out, seed, number)
-            progress and progress(done, len(todo))
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(_make_subject, out, seed, number) for number in todo]
         try:
-            for done, job in enumerate(as_completed(jobs), start=1):
+            for job in track(as_completed(jobs), "rendering", len(jobs), "people"):
                 job.result()
-                progress and progress(done, len(todo))
         except BrokenProcessPool as error:
             raise InputError(f"{out}: a worker process was killed; run again to go on, with fewer workers") from error
         except BaseException:
