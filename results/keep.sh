@@ -9,7 +9,7 @@ find "$report" -maxdepth 1 -type f -exec cp {} "$out" \;
     mkdir -p "$out/$(dirname "$file")"
     cp "$report/$file" "$out/$file"
 done
-find "$runs" -type f ! -path '*/checkpoint/*' ! -path '*/average_faces/*' \( ! -name '*.png' -o -path '*/fold-0/*_test.png' \) ! -name 'report.html' |
+find "$runs" -type f ! -path '*/checkpoint/*' ! -path '*/average_faces/*' ! -name results.json \( ! -name '*.png' -o -path '*/fold-0/*_test.png' \) ! -name 'report.html' |
     while read -r file; do
         target=$out/runs/${file#"$runs"/}
         mkdir -p "$(dirname "$target")"

@@ -1,6 +1,7 @@
 """The command line: its names are frozen, wrong use is one sentence and status 2, and it ends quietly."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,7 +28,7 @@ FROZEN = {
     "synthesize": "--out --subjects --seed --workers",
     "prepare": "set root --out --aligned --subjects-unknown --workers --levels --neutral --contempt --peak --images "
     "--landmarks",
-    "check": "dir --folds-file",
+    "check": "dir --folds-file --json",
     "train": "--data --out --extra --averages --fold --rule --folds --folds-file --leaks --resume --dry-run --preset "
     "--config",
     "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --measure "
@@ -85,8 +86,10 @@ def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
-    said = capsys.readouterr().err
-    assert "error:" in said and "Traceback" not in said
+    (sentence,) = capsys.readouterr().err.splitlines()
+    command = arguments[0] if arguments and arguments[0] in COMMANDS else ""
+    assert sentence.startswith(f"ifgan {command}".rstrip()) and sentence.endswith(" --help")
+    assert "class" not in sentence and "typing" not in sentence
 
 
 def test_prepare_offers_every_set_and_every_option_of_its_reader() -> None:
@@ -175,10 +178,29 @@ def test_what_stops_a_command_is_one_sentence(
 
 
 @pytest.mark.parametrize("error", [InputError("x"), OSError(28, "full")])
-def test_debug_shows_the_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the sentence and the status, which stay."""
     monkeypatch.setitem(COMMANDS, "check", failing(error))
-    with pytest.raises(type(error)):
-        main(["--debug", "check", "x"])
+    assert main(["--debug", "check", "x"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback") and said.splitlines()[-1].startswith("ifgan check: ")
+
+
+def test_a_preset_beside_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which of them says what differs would be anybody's guess."""
+    options = ["--preset=cpu", f"--config={tmp_path / 'config.yaml'}", "--data=x", f"--out={tmp_path / 'run'}"]
+    assert main(["train", *options]) == 2
+    assert "both say what differs" in capsys.readouterr().err
+
+
+def test_help_tells_the_paper_s_settings_as_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for name, value in (("epochs", "100"), ("batch_size", "50"), ("backbone", "resnet101.tv_in1k")):
+        assert re.search(rf"--{name} [A-Z_]+ [^-].*?default: {re.escape(value)}\)", told)
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """The command line: options of what commands/ does. Exit status 0 done, 1 some inputs failed, 2 wrong use."""
 
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -10,11 +12,12 @@ from typing import Any, Literal
 import jsonargparse
 
 from ifgan.commands import COMMANDS
+from ifgan.commands.parser import Parser
+from ifgan.commands.status import WRONG_USE
 from ifgan.config import Config
 from ifgan.errors import InputError
 from ifgan.presets import make_config
 
-WRONG_USE = 2
 INTERRUPTED, PIPE_CLOSED = 130, 141  # what a shell reports for SIGINT and SIGPIPE
 
 
@@ -30,22 +33,25 @@ _POSITIONAL = {
     "export": ("model",),
 }
 _MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str}
-_SPELLED = {("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
+_SPELLED = {("check", "json_file"): "json", ("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
 
 
 def build_parser() -> jsonargparse.ArgumentParser:
     """The whole command line."""
-    parser = jsonargparse.ArgumentParser(prog="ifgan", description="Identity-free facial expression recognition")
+    parser = Parser(prog="ifgan", description="Identity-free facial expression recognition")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subcommands(dest="command", required=True)
     for name, function in COMMANDS.items():
-        commands.add_subcommand(name, _command_parser(name, function))
+        commands.add_subcommand(name, _command_parser(name, function), help=_summary(function))
     return parser
 
 
-def _command_parser(name: str, function: Callable[..., int]) -> jsonargparse.ArgumentParser:
-    summary = (function.__doc__ or "").strip().splitlines()[0]
-    parser = jsonargparse.ArgumentParser(description=summary)
+def _summary(function: Callable[..., int]) -> str:
+    return (function.__doc__ or "").strip().splitlines()[0]
+
+
+def _command_parser(name: str, function: Callable[..., int]) -> Parser:
+    parser = Parser(description=_summary(function))
     if name in _CONFIGURED:
         _CONFIGURED[name](parser)
     else:
@@ -53,9 +59,8 @@ def _command_parser(name: str, function: Callable[..., int]) -> jsonargparse.Arg
     return parser
 
 
-def _add_arguments(parser: jsonargparse.ArgumentParser, name: str, function: Callable[..., int]) -> None:
+def _add_arguments(parser: Parser, name: str, function: Callable[..., int]) -> None:
     import inspect
-    import re
 
     text = dict(re.findall(r"^\s+(\w+): (.+)$", function.__doc__ or "", re.M))
     for parameter in inspect.signature(function).parameters.values():
@@ -75,7 +80,7 @@ def _add_arguments(parser: jsonargparse.ArgumentParser, name: str, function: Cal
             parser.add_argument(f"--{flag}", dest=parameter.name, **options, **needed)
 
 
-def _add_train_arguments(parser: jsonargparse.ArgumentParser) -> None:
+def _add_train_arguments(parser: Parser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared folder")
     parser.add_argument("--out", type=Path, required=True, help="run folder to make")
     parser.add_argument("--fold", type=int | None, default=None, help="fold number; unset: the official split, or 0")
@@ -89,7 +94,7 @@ def _add_train_arguments(parser: jsonargparse.ArgumentParser) -> None:
     _add_config_arguments(parser)
 
 
-def _add_crossval_arguments(parser: jsonargparse.ArgumentParser) -> None:
+def _add_crossval_arguments(parser: Parser) -> None:
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="prepared folders, each tested by itself")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs; what is finished there is kept")
     parser.add_argument(
@@ -124,7 +129,7 @@ def _add_crossval_arguments(parser: jsonargparse.ArgumentParser) -> None:
     _add_config_arguments(parser)
 
 
-def _add_protocol_arguments(parser: jsonargparse.ArgumentParser) -> None:
+def _add_protocol_arguments(parser: Parser) -> None:
     """What a single run and a cross-validation share."""
     parser.add_argument("--extra", type=Path, nargs="*", default=[], help="more prepared folders to train on")
     parser.add_argument(
@@ -141,12 +146,14 @@ def _add_protocol_arguments(parser: jsonargparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help="print what would be done, then stop")
 
 
-def _add_config_arguments(parser: jsonargparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", type=str, default="paper", help="paper, or cpu: what differs from the defaults")
+def _add_config_arguments(parser: Parser) -> None:
+    preset = "paper, whose settings are the defaults below, or cpu; unset: paper"
+    parser.add_argument("--preset", type=str | None, default=None, help=preset)
     parser.add_argument("--config", type=Path | None, default=None, help="a run's config.yaml, in place of a preset")
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields' own words as help
     parser.add_class_arguments(Config, as_group=True)
     parser.set_defaults({field.name: None for field in fields(Config)})  # unset: as the preset or file says
+    parser.shown = {field.name: field.default for field in fields(Config)}
 
 
 _CONFIGURED = {"train": _add_train_arguments, "crossval": _add_crossval_arguments}
@@ -176,7 +183,7 @@ def _run(argv: list[str]) -> int:
         raise
     except (InputError, OSError) as error:
         if parsed.debug:
-            raise
+            traceback.print_exc()
         print(f"ifgan {parsed.command}: {_sentence(error)}", file=sys.stderr)
         return WRONG_USE
 
@@ -206,7 +213,9 @@ def _with_config(values: dict[str, Any]) -> dict[str, Any]:
     changes = {name: values.pop(name) for name in names & set(values)}
     changes = {name: value for name, value in changes.items() if value is not None}
     preset, path = values.pop("preset"), values.pop("config")
-    config = from_dict(to_dict(read_config(path)) | changes) if path else make_config(preset, **changes)
+    if preset and path:
+        raise InputError(f"preset {preset}, config {path}: both say what differs from the defaults; give one")
+    config = from_dict(to_dict(read_config(path)) | changes) if path else make_config(preset or "paper", **changes)
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return values | lists | {"config": config}
 

@@ -64,3 +64,11 @@ def read_json(path: Path) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise InputError(f"{path}: can't be read as JSON ({error})") from error
+
+
+def read_object(path: Path, *fields: str) -> dict[str, Any]:
+    """The JSON object in ``path``. Raises InputError when it is missing, broken, or lacks one of ``fields``."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not set(fields) <= content.keys():
+        raise InputError(f"{path}: expected a JSON object" + (f" with {', '.join(fields)}" if fields else ""))
+    return content

@@ -47,7 +47,7 @@ class Prediction:
             "landmarks": [[round(value, 2) for value in point] for point in self.landmarks],
             "expression": self.expression,
             "confidence": self.confidence,
-            "probabilities": self.probabilities,
+            "probabilities": dict(self.probabilities),
         }
 
 
@@ -57,6 +57,10 @@ class PictureFaces:
 
     faces: tuple[Prediction, ...] = ()
     error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without the pictures."""
+        return {"faces": [face.to_dict() for face in self.faces], "error": self.error}
 
 
 class Recognizer:

@@ -1,4 +1,4 @@
-"""Progress of long work: a live bar with rate and time left on a terminal, plain lines elsewhere (DESIGN §3)."""
+"""Progress of long work: a live bar with rate and time left on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -10,17 +10,27 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def track(
-    items: Iterable[T], what: str, total: int | None = None, unit: str = "pictures", stream: TextIO | None = None
+    items: Iterable[T],
+    what: str,
+    total: int | None = None,
+    unit: str = "pictures",
+    stream: TextIO | None = None,
+    *,
+    part: bool = False,
 ) -> Iterator[T]:
     """Yield ``items`` unchanged and show how far it is on ``stream`` (standard error).
 
-    ``total`` may be None when it isn't known. Off a terminal a line is printed every ten seconds and at the end.
+    ``total`` may be None when it isn't known. Off a terminal a line is printed every ten seconds and at the end. What
+    is ``part`` of longer work that speaks for itself leaves no bar behind, and no line at its end.
     """
     stream = stream or sys.stderr
-    return _bar(items, what, total, unit, stream) if stream.isatty() else _lines(items, what, total, unit, stream)
+    show = _bar if stream.isatty() else _lines
+    return show(items, what, total, unit, stream, part)
 
 
-def _lines(items: Iterable[T], what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[T]:
+def _lines(  # noqa: PLR0917
+    items: Iterable[T], what: str, total: int | None, unit: str, stream: TextIO, part: bool
+) -> Iterator[T]:
     started = shown = time.monotonic()
     done = 0
     for done, item in enumerate(items, start=1):
@@ -29,7 +39,8 @@ def _lines(items: Iterable[T], what: str, total: int | None, unit: str, stream: 
         if now - shown >= SECONDS_BETWEEN_LINES and done != total:
             shown = now
             print(_line(what, done, total, unit, now - started), file=stream, flush=True)
-    print(_line(what, done, done, unit, time.monotonic() - started), file=stream, flush=True)
+    if not part:
+        print(_line(what, done, done, unit, time.monotonic() - started), file=stream, flush=True)
 
 
 def _line(what: str, done: int, total: int | None, unit: str, seconds: float) -> str:
@@ -49,7 +60,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def _bar(items: Iterable[T], what: str, total: int | None, unit: str, stream: TextIO) -> Iterator[T]:
+def _bar(  # noqa: PLR0917
+    items: Iterable[T], what: str, total: int | None, unit: str, stream: TextIO, part: bool
+) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -61,7 +74,7 @@ def _bar(items: Iterable[T], what: str, total: int | None, unit: str, stream: Te
         TimeRemainingColumn(),
     )
     started = time.monotonic()
-    with Progress(*columns, console=Console(file=stream)) as progress:
+    with Progress(*columns, console=Console(file=stream), transient=part) as progress:
         task = progress.add_task(what, total=total, rate="")
         for done, item in enumerate(items, start=1):
             yield item

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ifgan.cli import main
 from ifgan.data.check import check
 from ifgan.data.folds import Fold, make_folds
 from ifgan.data.leaks import look_at, near_pairs, same_pixels
@@ -13,6 +14,7 @@ from ifgan.data.sample import read_manifest, write_manifest
 from ifgan.data.splits import folds_of
 from ifgan.errors import InputError
 from ifgan.faces.picture import open_picture
+from ifgan.files import read_json
 
 SPLIT = {"s00": "train", "s01": "train", "s02": "validation", "s03": "test"}
 
@@ -47,6 +49,13 @@ def test_a_clean_set(folder, official):
     assert report.fold_sizes == ({"train": 4, "validation": 2, "test": 2},) * 4
     assert "no problem found" in report.text() and "fold 3" in report.text()
     assert check(official).problems == ()
+
+
+def test_the_command_counts_every_subject(folder, tmp_path):
+    assert main(["check", str(folder), "--json", str(tmp_path / "check.json")]) == 0
+    content = read_json(tmp_path / "check.json")
+    assert content["counts"]["per_subject"] == dict.fromkeys(("s00", "s01", "s02", "s03"), 2)
+    assert content["problems"] == [] and content["counts"]["pictures"] == 8
 
 
 def test_missing_unreadable_and_wrong_size(folder):

@@ -34,6 +34,15 @@ def test_expression_folders_with_synonyms(tmp_path, build):
     assert "sad/n.txt" in reading.notes[0] and ".DS_Store" not in reading.notes[0]
 
 
+def test_pictures_that_lie_elsewhere_are_told(tmp_path, build):
+    """Beside the folders or deeper, they show nobody knows what."""
+    for name in ("a.png", "sad/1.png", "sad/more/2.png"):
+        build.save(tmp_path / name, build.noise(0))
+    reading = read("folder", tmp_path)
+    assert [picture.source for picture in reading.items] == ["sad/1.png"]
+    assert reading.notes == ("left aside, not in an expression's folder itself (2): a.png, sad/more/2.png",)
+
+
 def test_unknown_expression_folder_is_named(tmp_path, build):
     build.save(tmp_path / "train" / "a.png", build.noise(0))
     with pytest.raises(InputError, match=r"train: unknown expression 'train'"):

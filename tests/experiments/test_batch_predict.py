@@ -179,8 +179,9 @@ def test_folders(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "notes.txt").touch()
     (tmp_path / "._photo.jpg").write_bytes(b"what macOS leaves beside photo.jpg")
     (tmp_path / "folder.png").mkdir()
-    assert main(["predict", str(tmp_path), "--model", str(model)]) == 2
-    assert f"{tmp_path}: holds no picture" in capsys.readouterr().err
+    assert main(["predict", str(tmp_path), "--model", str(model)]) == 1
+    (line,) = lines(capsys.readouterr().out)
+    assert line["image"] == str(tmp_path) and line["error"].startswith(f"{tmp_path}: holds no picture")
     Image.new("RGB", (64, 64)).save(tmp_path / "folder.png" / "A.JPEG")
     assert main(["predict", str(tmp_path), "--model", str(model)]) == 0
     assert lines(capsys.readouterr().out) == [

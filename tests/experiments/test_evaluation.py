@@ -208,3 +208,22 @@ def test_weights_that_are_broken_are_not_measured(prepared: Path):
         system.classifier.head.bias.fill_(float("nan"))
     with pytest.raises(InputError, match="not finite"):
         evaluate(system, pairs)
+
+
+def test_the_contract_s_results_lie_in_the_run(runs: Path, prepared: Path):
+    """Those of its own test people, whatever else it is tested on."""
+    outcome = evaluate_run(runs / "ifgan", prepared)
+    evaluate_run(runs / "ifgan", prepared, "validation")
+    content = read_json(runs / "ifgan" / "results.json")
+    assert content["methods"]["ifgan"]["pooled"] == pytest.approx(outcome.evaluation.summary()["accuracy"])
+    assert content["methods"]["ifgan"]["folds"][0]["n"] == len(outcome.images)
+    assert content["selection"] == "validation" and content["labels"] == list(outcome.labels)
+
+
+def test_a_set_of_another_source_is_not_the_run_s_own(runs: Path, prepared: Path, tmp_path: Path):
+    """The same people in number and name, as rendered ones have."""
+    other = Path(shutil.copytree(prepared, tmp_path / "colours"))
+    manifest = pd.read_csv(other / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(dataset="synthetic").to_csv(other / "manifest.csv", index=False)
+    with pytest.raises(InputError, match="is not of folder, as the set that the run was trained on"):
+        evaluate_run(runs / "ifgan", other)

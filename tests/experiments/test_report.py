@@ -120,24 +120,48 @@ def test_the_transfer_figure_shows_the_generator_s_own_faces(runs: Path, tmp_pat
         assert image.width > 300 and image.height > 300
 
 
-@pytest.mark.parametrize("broken", ["not a run", "other selection", "cut predictions"])
-def test_a_broken_record_is_one_sentence(broken: str, runs: Path, tmp_path: Path):
-    folder = tmp_path / "runs"
-    if broken == "not a run":
-        folder.mkdir()
-        words = "holds no run folder"
-    else:
-        shutil.copytree(runs / "baseline", folder / "baseline")
-        if broken == "other selection":
-            path = folder / "baseline" / "evaluation_test.json"
-            path.write_text(path.read_text().replace('"validation"', '"oracle"'))
-            words = "oracle"
-        else:
-            path = folder / "baseline" / "predictions_test.csv"
-            path.write_text(path.read_text().replace("happiness", "joy"))
-            words = "expected image, subject, expression"
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        pytest.param("evaluation_test.json", '"validation"', '"oracle"', "oracle", id="an epoch chosen elsewhere"),
+        pytest.param(
+            "evaluation_test.json", '"methods"', '"method"', "expected a JSON object with methods", id="methods"
+        ),
+        pytest.param(
+            "evaluation_test.json", '"folds": [', '"folds": [], "was": [', "one method with one fold", id="fold"
+        ),
+        pytest.param(
+            "predictions_test.csv", "happiness", "joy", "expected image, subject, expression", id="an expression"
+        ),
+        pytest.param("split.json", '"subjects"', '"people"', "expected a JSON object with data", id="whose split"),
+        pytest.param("split.json", "{", "[{", "can't be read as JSON", id="no JSON"),
+        pytest.param("metrics.jsonl", '{"epoch": 2', '{"epoch: 2', "a line is no JSON", id="a cut line"),
+        pytest.param("config.yaml", "epochs: 3", "epochs: three", "epochs", id="settings"),
+    ],
+)
+def test_a_broken_record_is_one_sentence(file: str, old: str, new: str, words: str, runs: Path, tmp_path: Path):
+    path = Path(shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline")) / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
     with pytest.raises(InputError, match=words):
-        write_report(folder, tmp_path / "out")
+        write_report(tmp_path / "runs", tmp_path / "out")
+
+
+def test_a_folder_without_runs_is_one_sentence(tmp_path: Path):
+    with pytest.raises(InputError, match="holds no run folder"):
+        write_report(tmp_path, tmp_path / "out")
+
+
+def test_a_run_that_is_not_finished_is_told_as_such(runs: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline"))
+    (row,) = method_table(read_runs(tmp_path / "runs")).rows
+    assert "3" in row and "2 of 3" not in row
+    (folder / "done").unlink()
+    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text("".join(lines[:2]))
+    (row,) = method_table(read_runs(tmp_path / "runs")).rows
+    assert "2 of 3" in row
 
 
 def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: Path):

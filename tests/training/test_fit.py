@@ -15,6 +15,7 @@ from accelerate import Accelerator
 
 from ifgan.config import Config
 from ifgan.errors import InputError
+from ifgan.files import write_bytes
 from ifgan.models.checkpoint import load_trained, read_tensors, save_trained
 from ifgan.training import run_folder
 from ifgan.training.fit import make_accelerator, set_learning_rates
@@ -234,6 +235,7 @@ def test_saved_memory_gives_the_same_weights_and_statistics() -> None:
 def test_a_folder_with_another_run_is_refused(prepared: Path, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     run.start(tiny(), {}, ["a"], resume=False)
+    write_bytes(run.last, b"")
     with pytest.raises(InputError, match=r"other settings \(seed\)"):
         run.start(tiny(seed=1), {}, ["a"], resume=True)
     run.start(tiny(workers=2, save_memory=True, checkpoint_steps=5), {}, ["a"], resume=True)  # the same weights
@@ -269,6 +271,7 @@ def test_a_run_of_another_split_is_not_gone_on_with(
     """Whoever was held out of the first fold trains in the second."""
     run = RunFolder(tmp_path)
     run.start(tiny(), load_run_data(prepared, SplitChoice(0)).record, ["a"], resume=False)
+    write_bytes(run.last, b"")
     run.start(tiny(), load_run_data(prepared, SplitChoice(0)).record, ["a"], resume=True)
     with pytest.raises(InputError, match=rf"other settings \({differing}"):
         run.start(tiny(), load_run_data(prepared, choice).record, ["a"], resume=True)

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from ifgan.errors import InputError, PictureError
 from ifgan.experiments.variants import with_variant
-from ifgan.files import read_json
+from ifgan.files import read_json, write_bytes
 from ifgan.models.checkpoint import load_trained, read_tensors
 from ifgan.presets import make_config
 from ifgan.training import run_folder
@@ -140,4 +140,23 @@ def test_what_the_rest_of_a_run_was_computed_by_is_kept(
     for commit in ("one", "one", "two", "two"):
         monkeypatch.setattr(run_folder, "environment", lambda command, commit=commit: here | {"commit": commit})
         run.start(config, record, [], resume=True)
+        write_bytes(run.last, b"")
     assert read_json(run.path / "environment.json") == here | {"resumed": [{"commit": "two", "uncommitted": False}]}
+
+
+def test_a_run_that_never_began_leaves_its_folder_free(prepared: Path, tmp_path: Path) -> None:
+    """As one whose weights can't be had: the advice is to try others, with the same --out."""
+    data, run = load_run_data(prepared, SplitChoice(0)), RunFolder(tmp_path / "run")
+    with pytest.raises(InputError, match=r"absent\.safetensors"):
+        train_run(tiny(epochs=1, pretrained=str(tmp_path / "absent.safetensors")), data, run, ["test"])
+    train_run(tiny(epochs=1), data, run, ["test"], say=lambda line: None)
+    assert run.done and "pretrained: none" in (run.path / "config.yaml").read_text()
+    with pytest.raises(InputError, match="other settings"):
+        train_run(tiny(epochs=2), data, run, ["test"])
+
+
+def test_weights_that_break_in_an_epoch_s_last_step_stop_the_run(prepared: Path, tmp_path: Path) -> None:
+    """No later loss tells of it."""
+    config = tiny(method="baseline", epochs=1, batch_size=24, learning_rate=1e38, warmup_epochs=0.0, schedule="step")
+    with pytest.raises(InputError, match="epoch 1, on validation pictures: the model's output is not finite"):
+        train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")

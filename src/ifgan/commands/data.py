@@ -76,16 +76,20 @@ def prepare(
     return FAILED if report.failed else 0
 
 
-def check(dir: Path, *, folds_file: Path | None = None) -> int:
+def check(dir: Path, *, folds_file: Path | None = None, json_file: Path | None = None) -> int:
     """Count a prepared set per class, subject and split; find unreadable files and leaks.
 
     Args:
         dir: prepared folder
         folds_file: judge these folds too, e.g. somebody else's
+        json_file: also write it here, with the count of every subject
     """
     from ifgan.data.check import check as run
     from ifgan.data.folds import read_folds
+    from ifgan.files import write_json
 
     report = run(dir, None if folds_file is None else read_folds(folds_file))
+    if json_file is not None:
+        write_json(json_file, report.to_dict())
     print(report.text())
     return FAILED if report.failed else 0

@@ -1,3 +1,4 @@
-"""Exit statuses of commands that came to an end."""
+"""Exit statuses, beside 0 for done."""
 
 FAILED = 1  # some inputs failed, the others are done
+WRONG_USE = 2  # nothing was done, or what had to be done couldn't be

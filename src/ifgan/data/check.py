@@ -9,8 +9,9 @@ folds may deal any two subjects apart.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ifgan.data.counts import Counts, count
 from ifgan.data.folds import Fold, fold_faults
@@ -42,6 +43,10 @@ class CheckReport:
     def failed(self) -> bool:
         """Something is wrong: exit status 1."""
         return bool(self.problems)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self) | {"folder": str(self.folder)}
 
     def text(self) -> str:
         """Some lines for people."""

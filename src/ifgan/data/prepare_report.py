@@ -8,7 +8,7 @@ from ifgan.data.counts import Counts, count, differences
 from ifgan.data.readers.base import Reading, Rejected
 from ifgan.data.sample import Sample, write_manifest
 from ifgan.errors import InputError
-from ifgan.files import read_json, write_json
+from ifgan.files import read_object, write_json
 from ifgan.versions import versions_of
 
 PACKAGES = ("ifgan", "facenet-pytorch", "numpy", "Pillow", "torch")
@@ -57,7 +57,7 @@ def begin(out: Path, header: Header) -> None:
             raise InputError(f"{out}: exists and is no prepared set; choose a new folder")
         write_json(path, {**header, "complete": False})
         return
-    before = read_json(path)
+    before = read_object(path)
     for field, value in header.items():
         if before.get(field) != value:
             raise InputError(f"{path}: {field} was {before.get(field)!r} and now is {value!r}; choose another folder")

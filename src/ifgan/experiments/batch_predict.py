@@ -68,7 +68,7 @@ class Found:
 
 def pictures_in(sources: list[Path], *, apart_from: Path | None = None) -> Found:
     """Named files as they are, and the pictures of named folders, in the order of their names, through links too, but
-    not those below ``apart_from``, where redrawn faces go. Raises InputError for a folder without.
+    not those below ``apart_from``, where redrawn faces go. A folder without is told as one that can't be looked into.
     """
     found = Found()
     for source in sources:
@@ -102,7 +102,8 @@ def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
             else:
                 found.aside.append(str(path))
     if not pictures and not unread:
-        raise InputError(f"{folder}: holds no picture; expected files ending in {', '.join(PICTURE_SUFFIXES)}")
+        expected = f"expected files ending in {', '.join(PICTURE_SUFFIXES)}"
+        unread[folder] = PictureFaces(error=f"{folder}: holds no picture; {expected}")
     found.paths += sorted(pictures)
     found.unread |= unread
 

@@ -24,7 +24,7 @@ from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
 from ifgan.experiments.variants import variant_of
 from ifgan.faces.model_input import InputForm
-from ifgan.files import read_json, write_json, write_text
+from ifgan.files import write_json, write_text
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import fastest_device
@@ -47,7 +47,7 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
     """Raises InputError when the set's pictures or subjects are not those that the run was split by."""
     run = RunFolder(run_path)
     trained = load_trained(run.best, fastest_device())
-    record, averages = read_json(run.path / "split.json"), read_averages(run.path / "average_faces")
+    record, averages = run.split, read_averages(run.path / "average_faces")
     run_data = recorded_run_data(data, record, averages, seed=trained.config.seed)
     pairs = run_data.pairs(split, trained.config, augmented=False)
     if not len(pairs):
@@ -61,8 +61,8 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
     validated on, one called like a split, and where it knows no expression.
     """
     run, data = RunFolder(run_path), Path(data)
-    trained, record = load_trained(run.best, fastest_device()), read_json(run.path / "split.json")
-    if data.resolve().name in (record["data"], *record["extra"], *record["averages_from"]):
+    trained, record = load_trained(run.best, fastest_device()), run.split
+    if data.resolve().name in (record["data"], *record.get("extra", ()), *record.get("averages_from", ())):
         raise InputError(f"{data}: the run was trained on this set; only its own test people are unseen")
     if data.resolve().name in SPLITS:
         raise InputError(f"{data}: a set of this name can't be told from the run's own split; rename the folder")
@@ -95,7 +95,7 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
     refuse_oracle(opened.run, opened.trained)
-    evaluation = evaluate(trained.system, pairs, temperature=trained.temperature)
+    evaluation = evaluate(trained.system, pairs, temperature=trained.temperature, what="evaluation")
     outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
     _keep(opened, split, outcome, pairs.samples)
     generator = trained.system.generator
@@ -115,11 +115,11 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     refuse_oracle(opened.run, opened.trained)
     trained, samples = opened.trained, [*opened.pairs.samples, *strangers]
     labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
-    parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature)]
+    parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature, what="evaluation")]
     if strangers:
         grey = {name: np.full((256, 256, 3), 128, np.uint8) for name in labels}  # an average that nobody looks at
         pairs = FacePairs(strangers, labels, grey, trained.config.image_size, form=opened.pairs.form)
-        parts.append(evaluate(trained.system, pairs, temperature=trained.temperature))
+        parts.append(evaluate(trained.system, pairs, temperature=trained.temperature, what="evaluation"))
     probabilities = np.zeros((len(samples), len(labels)))
     probabilities[:, [labels.index(name) for name in trained.labels]] = np.concatenate(
         [part.probabilities for part in parts]
@@ -160,5 +160,8 @@ def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[Loca
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     (run.path / f"predictions_{name}.csv").unlink(missing_ok=True)  # those of an earlier look are not this epoch's
-    write_json(run.path / f"evaluation_{name}.json", results([outcome], name) | {"epoch": epoch})
+    content = results([outcome], name) | {"epoch": epoch}
+    write_json(run.path / f"evaluation_{name}.json", content)
+    if name == "test":
+        write_json(run.path / "results.json", content)
     write_text(run.path / f"predictions_{name}.csv", text.getvalue())

@@ -103,6 +103,8 @@ def _train_and_measure(job: Job) -> None:
         leaks=job.leaks,
         seed=job.config.seed,
     )
+    if not data.parts[job.measure]:
+        raise InputError(f"{job.data}: its split has no {job.measure} pictures; --measure validation measures those")
     train_run(job.config, data, run, list(job.command), resume=True, say=lambda line: _say(f"{job.name}: {line}"))
     evaluate_run(job.out, job.data, job.measure)
 

@@ -21,7 +21,6 @@ from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
 from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
 from ifgan.faces.model_input import InputForm
-from ifgan.files import read_json
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.classifier import Classifier
 from ifgan.models.device import device_of, fastest_device
@@ -104,7 +103,7 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
         raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
     if InputForm.from_config(other.config) != InputForm.from_config(trained.config):
         raise InputError(f"{path}: closeup, grey, detail_px or equalize are not those of {run}")
-    theirs, ours = (read_json(folder / "split.json") for folder in (path, run))
+    theirs, ours = (RunFolder(folder).split for folder in (path, run))
     if any(theirs.get(name) != ours.get(name) for name in ("data", "subjects", "choice", "extra", "pictures")):
         raise InputError(f"{path}: was trained on other people than {run}; give the baseline of the same fold")
     return other

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ifgan import metrics
 from ifgan.errors import InputError
-from ifgan.files import read_json
+from ifgan.files import read_object
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import read_about
 from ifgan.training.evaluate import Evaluation
@@ -41,20 +41,25 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
     path = run.path / f"predictions_{split}.csv"
     if not path.exists():
         return None
-    record = read_json(run.path / f"evaluation_{split}.json")
+    file = run.path / f"evaluation_{split}.json"
+    record = read_object(file, "methods", "labels")
     if record.get("selection") != "validation":
         raise InputError(f"{run.path}: its epoch was not chosen on validation but on {record.get('selection')!r}")
     if "epoch" in record and run.best.exists() and read_about(run.best).get("epoch") != record["epoch"]:
         return None
-    (method, values), labels = next(iter(record["methods"].items())), tuple(record["labels"])
+    labels = tuple(record["labels"])
+    try:
+        (method, values), *_ = record["methods"].items()
+        fold, l1 = values["folds"][0]["fold"], values["folds"][0]["l1"]
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise InputError(f"{file}: expected one method with one fold") from error
     try:
         table = pd.read_csv(path, dtype={"subject": str}, keep_default_na=False)
         true = table["expression"].map(labels.index).to_numpy()
-        evaluation = Evaluation(table[list(labels)].to_numpy(float), true, values["folds"][0]["l1"])
+        evaluation = Evaluation(table[list(labels)].to_numpy(float), true, l1)
         subjects, images = tuple(table["subject"]), tuple(table["image"])
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: expected image, subject, expression, predicted, {', '.join(labels)}") from error
-    fold = values["folds"][0]["fold"]
     return RunOutcome(method, fold, labels, evaluation, subjects, images)
 
 

@@ -11,7 +11,7 @@ from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
 from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.variants import variant_of, variant_rank, without_variant
-from ifgan.files import read_json
+from ifgan.files import read_object
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import merit
 
@@ -81,6 +81,12 @@ class RunRecord:
         return self.split["choice"].get("train_subjects")
 
     @property
+    def epochs(self) -> str:
+        """How many were trained, and of how many while the run isn't finished: ``"30"``, ``"7 of 30"``."""
+        planned = self.config.epochs
+        return str(planned) if self.run.done else f"{len(self.run.metrics())} of {planned}"
+
+    @property
     def minutes(self) -> float:
         """Training and validation time."""
         return sum(line["seconds"] for line in self.run.metrics()) / 60
@@ -137,7 +143,7 @@ def _place(record: RunRecord) -> tuple[str, int, str, int, str]:
 def _record(folder: Path, path: Path, split_name: str) -> RunRecord:
     run, config = RunFolder(path), read_config(path / "config.yaml")
     name = str(path.relative_to(folder)) if path != folder else path.name
-    split, environment = read_json(path / "split.json"), read_json(path / "environment.json")
+    split, environment = run.split, read_object(path / "environment.json")
     return RunRecord(name, run, config, split, environment, read_outcome(run, split_name), variant_of(config))
 
 
@@ -184,7 +190,7 @@ def read_plan(folder: Path) -> Plan | None:
     path = Path(folder) / PLAN
     if not path.exists():
         return None
-    content = read_json(path)
+    content = read_object(path, "sets", "methods", "folds")
     try:
         measure = content.get("measure", "test")  # the first plans said nothing
         sets, folds = tuple(content["sets"]), content["folds"]

@@ -89,7 +89,7 @@ def _whose(records: list[RunRecord], split: HeldOut) -> str:
 
 def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     outcomes, of = outcomes_of(group), max(len(group), folds)
-    trained = " ".join(sorted({str(record.config.epochs) for record in group}))
+    trained = " ".join(sorted({record.epochs for record in group}))
     minutes = f"{np.mean([record.minutes for record in group]):.1f}"
     if not outcomes:
         return (f"0 of {of}", *(DASH,) * 7, trained, minutes)

@@ -9,6 +9,7 @@ from ifgan import metrics
 from ifgan.data.pairs import FacePairs
 from ifgan.models.device import device_of
 from ifgan.models.system import System, to_probabilities
+from ifgan.progress import track
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,19 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(system: System, pairs: FacePairs, *, temperature: float = 1.0, batch_size: int = 64) -> Evaluation:
+def evaluate(
+    system: System, pairs: FacePairs, *, temperature: float = 1.0, batch_size: int = 64, what: str = ""
+) -> Evaluation:
     """Run a system, in evaluation mode, over pairs made without a policy (centre crops, §4.2). ``temperature`` divides
-    its logits. Raises InputError where they are not finite.
+    its logits. ``what``: its name where progress is shown; empty: none is. Raises InputError where logits are not
+    finite.
     """
     was_training = system.training
     system.eval()
     device = device_of(system)
     probabilities, true, differences = [], [], []
-    for start in range(0, len(pairs), batch_size):
+    starts = range(0, len(pairs), batch_size)
+    for start in track(starts, what, len(starts), "batches", part=True) if what else starts:
         items = [pairs[0, index] for index in range(start, min(start + batch_size, len(pairs)))]
         image, average, label = (torch.stack(tensors).to(device) for tensors in zip(*items, strict=True))
         output = system(image)

@@ -17,6 +17,7 @@ from ifgan.errors import InputError
 from ifgan.metrics import fit_temperature
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.models.device import fastest_device
+from ifgan.progress import track
 from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Evaluation, evaluate
@@ -61,7 +62,7 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
     while progress.epoch < config.epochs:
         started = time.monotonic()
         losses = train_epoch(session, nets, progress)
-        evaluation = evaluate(nets.tested, validation)
+        evaluation = _validated(session, nets, progress)
         record = {"epoch": progress.epoch + 1, "train": losses, "validation": evaluation.summary()}
         if session.leads:
             run.log(record | {"seconds": round(time.monotonic() - started, 1)})
@@ -95,6 +96,14 @@ def _bf16(config: Config) -> bool:
     return torch.cpu._is_avx512_bf16_supported()  # emulated elsewhere, and slower than fp32
 
 
+def _validated(session: Session, nets: Networks, progress: Progress) -> Evaluation:
+    try:
+        return evaluate(nets.tested, session.validation, what="validation" if session.leads else "")
+    except InputError as error:
+        where = f"epoch {progress.epoch + 1}, on validation pictures"
+        raise InputError(f"{where}: {error}; lower the learning rate or check the data") from error
+
+
 def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[str, float]:
     """The rest of one epoch; mean losses over all of it."""
     config, accelerator = session.config, session.accelerator
@@ -112,7 +121,9 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
     if config.workers:
         session.train.preload()
     pinned = accelerator.device.type == "cuda"
-    for batch in DataLoader(session.train, batch_sampler=batches, num_workers=config.workers, pin_memory=pinned):
+    loader = DataLoader(session.train, batch_sampler=batches, num_workers=config.workers, pin_memory=pinned)
+    what = f"{config.method} epoch {progress.epoch + 1}/{config.epochs}"
+    for batch in track(loader, what, len(batches), "steps", part=True) if session.leads else loader:
         step = progress.epoch * batches.steps + progress.step
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
         torch.manual_seed(seed_for("step", config.seed, step, accelerator.process_index))

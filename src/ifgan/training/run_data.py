@@ -118,7 +118,9 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     train, are not needed. Raises InputError when they are not the run's.
     """
     samples = read_manifest(folder)
-    fold = None if record["fold"] is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
+    if record.get("dataset", "") not in ("", *(sample.dataset for sample in samples)):  # the first records didn't tell
+        raise InputError(f"{folder}: is not of {record['dataset']}, as the set that the run was trained on")
+    fold = None if record.get("fold") is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
     dealt = split_samples(samples, fold, seed=seed)
     if number := record["choice"].get("train_subjects"):
         dealt["train"] = few_subjects(dealt["train"], number, seed=seed)

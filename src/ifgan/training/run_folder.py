@@ -14,7 +14,7 @@ import yaml
 from ifgan.config import COMPUTING, Config
 from ifgan.config_values import read_config, to_dict
 from ifgan.errors import InputError
-from ifgan.files import read_json, write_json, write_text
+from ifgan.files import read_object, read_text, write_json, write_text
 from ifgan.versions import versions_of
 
 PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "facenet-pytorch")
@@ -37,16 +37,23 @@ class RunFolder:
         return self.path / "checkpoint" / "last.safetensors"
 
     @property
+    def split(self) -> dict[str, Any]:
+        """What was recorded of whom the run trains, validates and tests on. Raises InputError for a broken record."""
+        return read_object(self.path / "split.json", "data", "choice", "subjects", "pictures")
+
+    @property
     def done(self) -> bool:
         """Whether training ended."""
         return (self.path / "done").exists()
 
     def start(self, config: Config, split: dict[str, Any], command: list[str], *, resume: bool) -> None:
-        """Write what is known beforehand. Raises InputError for a folder that holds another run, or without resume."""
+        """Write what is known beforehand. Raises InputError for a folder that holds another run, or without resume; a
+        run that failed before its first checkpoint is none.
+        """
         existing = self.path / "config.yaml"
-        if existing.exists():
+        if existing.exists() and (self.last.exists() or self.done):
             self.check(config, split)
-            if not resume and self.last.exists():
+            if not resume:
                 raise InputError(f"{self.path}: holds a run already; pass --resume to continue it, or a new folder")
             if not self.done:
                 self._note_resumption(environment(command))
@@ -58,7 +65,7 @@ class RunFolder:
     def _note_resumption(self, now: dict[str, Any]) -> None:
         """Keep what the rest of the run is computed by beside what it began with, where it is something else."""
         path = self.path / "environment.json"
-        kept = read_json(path)
+        kept = read_object(path)
         last = {name: value for name, value in [kept, *kept.get("resumed", [])][-1].items() if name != "resumed"}
         if last != json.loads(json.dumps(now)):
             write_json(path, kept | {"resumed": [*kept.get("resumed", []), now]})
@@ -67,7 +74,7 @@ class RunFolder:
         """Raise InputError that names what differs when the folder's run has other settings or another split; what its
         record doesn't tell, as an older one, can't differ.
         """
-        kept, asked = read_json(self.path / "split.json"), json.loads(json.dumps(split))
+        kept, asked = read_object(self.path / "split.json"), json.loads(json.dumps(split))
         differing = [name for name, value in to_dict(read_config(self.path / "config.yaml")).items()
                      if name not in COMPUTING and to_dict(config)[name] != value]  # fmt: skip
         differing += [name for name, value in asked.items() if name in kept and _differ(value, kept[name])]
@@ -82,9 +89,12 @@ class RunFolder:
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in [*kept, record]))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """One record an epoch, in order; empty before the first."""
+        """One record an epoch, in order; empty before the first. Raises InputError for a broken line."""
         path = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        try:
+            return [json.loads(line) for line in read_text(path).splitlines()] if path.exists() else []
+        except ValueError as error:
+            raise InputError(f"{path}: a line is no JSON ({error})") from error
 
 
 def _differ(asked: Any, kept: Any) -> bool:

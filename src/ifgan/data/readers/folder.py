@@ -51,12 +51,23 @@ def _by_folder(root: Path) -> Reading:
             relative = path.relative_to(root).as_posix()
             if path.suffix.lower() in PICTURE_SUFFIXES:
                 pictures.append(SourcePicture(path, safe_name(relative), relative, FOLDER, expression))
-            else:
+            elif not path.is_dir():
                 aside.append(relative)
     if not pictures:
         raise InputError(f"{root}: no pictures; expected {root.name}/<expression>/<file> or {root.name}/labels.csv")
-    notes = (f"left aside, no picture's suffix: {some_of(aside)}",) if aside else ()
-    return Reading(FOLDER, pictures, len(pictures), notes=notes)
+    notes = {"no picture's suffix": aside, "not in an expression's folder itself": _elsewhere(root)}
+    told = tuple(f"left aside, {why} ({len(names)}): {some_of(names)}" for why, names in notes.items() if names)
+    return Reading(FOLDER, pictures, len(pictures), notes=told)
+
+
+def _elsewhere(root: Path) -> list[str]:
+    """Pictures that lie beside the expressions' folders, or deeper."""
+    found = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES)
+    return [
+        relative.as_posix()
+        for relative in found
+        if len(relative.parts) != 2 and not relative.name.startswith(".") and (root / relative).is_file()
+    ]
 
 
 def _by_table(root: Path) -> Reading:

@@ -29,7 +29,7 @@ from ifgan.data.synthetic.render import render
 from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actions, paint_background, turn_head
 from ifgan.data.workers import worker_count
 from ifgan.errors import InputError
-from ifgan.files import read_json, write_bytes, write_json, write_text
+from ifgan.files import read_json, read_object, write_bytes, write_json, write_text
 from ifgan.progress import track
 from ifgan.seeds import numpy_rng
 from ifgan.versions import versions_of
@@ -83,7 +83,7 @@ def _claim(out: Path, seed: int) -> None:
     """Mark the folder as this seed's, or refuse it when it is another's."""
     path = out / "synthesis.json"
     if path.exists():
-        found = read_json(path)
+        found = read_object(path)
         if (found.get("seed"), found.get("recipe")) != (seed, RECIPE):
             raise InputError(
                 f"{path}: the folder holds the set of seed {found.get('seed')}, recipe {found.get('recipe')}; "

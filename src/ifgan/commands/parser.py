@@ -1,0 +1,41 @@
+"""How the command line reads options, says what is wrong with them, and tells its defaults."""
+
+import re
+import sys
+from argparse import HelpFormatter
+from typing import Any, NoReturn
+
+import jsonargparse
+
+from ifgan.commands.status import WRONG_USE
+
+
+class Parser(jsonargparse.ArgumentParser):
+    """Wrong use is one sentence, without the list of all options; ``shown``: defaults that its help tells."""
+
+    shown: dict[str, Any] | None = None
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        prog = (getattr(ex, "subcommand_parser", None) or self).prog.replace(" [options]", "")
+        if missing := re.search(r"required: (\w+)\.", message):  # the whole parser speaks of a command's arguments
+            prog = f"{prog} {missing[1]}"
+        print(f"{prog}: {_in_short(message)}; see {prog} --help", file=sys.stderr)
+        sys.exit(WRONG_USE)
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        if self.shown is None:
+            return super().format_help(formatter)
+        self.set_defaults(self.shown)
+        text = super().format_help(formatter)
+        self.set_defaults(dict.fromkeys(self.shown))
+        return text
+
+
+def _in_short(message: str) -> str:
+    """``Parser key "epochs":\\n  Expected a <class 'int'>. Got value: ten`` -> ``epochs: expected int, got ten``."""
+    text = " ".join(message.split())
+    text = re.sub(r"required: (.+)", lambda found: "required: " + re.sub(r"\b\w+\.(?=\w)", "", found[1]), text)
+    text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
+    text = re.sub(r"Expected an? (.+?)\. Got value: (.*)$", r"expected \1, got \2", text)
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
+    return re.sub(r"typing\.Literal\[([^\]]+)\]", r"one of \1", text).removesuffix(".")
