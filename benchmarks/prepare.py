@@ -23,9 +23,9 @@ import numpy as np
 from PIL import Image
 
 from ifgan.faces.detect import MAX_SIDE_PX, FaceDetector
+from ifgan.faces.picture import PICTURE_SUFFIXES
 from ifgan.faces.pipeline import find_faces
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 COMPARED = 100  # pictures whose boxes are compared
 
 
@@ -99,7 +99,7 @@ def _bordered(path: Path) -> np.ndarray:
 def _chosen(folder: Path | None, count: int) -> list[Path]:
     if folder is None:
         return []
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         sys.exit(f"{folder}: holds no picture")
     return paths[:: max(1, len(paths) // count)][:count]

@@ -4,6 +4,7 @@ keeps the habits that make it readable.
 
 import ast
 import importlib
+import importlib.util
 import re
 import statistics
 import tomllib
@@ -206,6 +207,14 @@ FUNCTIONS = [node for tree in TREES.values() for node in ast.walk(tree) if isins
 def test_a_module_says_what_it_is_and_is_short(path: Path):
     assert ast.get_docstring(TREES[path])
     assert len(path.read_text().splitlines()) <= 250
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_names_in_docstrings_lead_somewhere(path: Path):
+    for name in re.findall(r"`(ifgan(?:\.\w+)+)`", path.read_text()):
+        module, _, last = name.rpartition(".")
+        found = importlib.util.find_spec(name) if importlib.util.find_spec(module).submodule_search_locations else None
+        assert found or hasattr(importlib.import_module(module), last), name
 
 
 def test_functions_are_short():

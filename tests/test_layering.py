@@ -19,6 +19,7 @@ LAYERS = [
         "seeds",
         "errors",
         "files",
+        "folders",
         "processors",
         "progress",
         "presets",

@@ -1,5 +1,7 @@
 """What a user is told: one sentence that names the file, the field and what was expected."""
 
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Bad input. The command line prints the message without a traceback and exits with status 2."""
@@ -12,3 +14,10 @@ class PictureError(InputError):
 def one_line(error: BaseException) -> str:
     """What another library's error says, on one line; its kind where it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:
+    """The first few names, and how many more there are: for messages."""
+    listed = list(names)
+    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
+    return between.join(listed[:limit]) + more

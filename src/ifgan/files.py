@@ -1,13 +1,25 @@
-"""Writing that never leaves half a file: written beside, flushed to disk, renamed over the old one."""
+"""Files of ours: under names that every system takes, never half written (beside, flushed to disk, renamed over)."""
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ifgan.errors import InputError
+
+
+def safe_name(relative: str) -> str:
+    """A file name for any relative path: readable, portable, and different for different paths.
+
+    ``"happy/José 1.jpg"`` -> ``"happy__Jos_1-5e0c1f4a"`` (the tail is the path's hash).
+    """
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", relative).replace("/", "__")
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_")[-80:]
+    return f"{readable or 'picture'}-{hashlib.sha256(relative.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from ifgan.data.prepare import prepare
 from ifgan.data.readers import read
-from ifgan.data.readers.base import Rejected, SourcePicture, safe_name
+from ifgan.data.readers.base import Rejected, SourcePicture
 from ifgan.errors import InputError
+from ifgan.files import safe_name
 
 
 @pytest.fixture

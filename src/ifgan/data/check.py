@@ -16,11 +16,10 @@ from typing import Any
 from ifgan.data.counts import Counts, count
 from ifgan.data.folds import Fold, fold_faults
 from ifgan.data.leaks import Look, look_at, near_pairs, same_pixels
-from ifgan.data.readers.base import some_of
 from ifgan.data.sample import Sample, read_manifest
 from ifgan.data.splits import split_samples
 from ifgan.data.workers import map_in_order
-from ifgan.errors import InputError, PictureError
+from ifgan.errors import InputError, PictureError, some_of
 from ifgan.faces.align import ALIGNED_SIZE
 from ifgan.faces.picture import open_picture
 from ifgan.progress import track

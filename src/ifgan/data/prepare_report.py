@@ -1,4 +1,4 @@
-"""What ``ifgan prepare`` did: ``prepare.json`` in the prepared folder, and the same as text (DESIGN §5)."""
+"""What ``ifgan prepare`` did: ``prepare.json`` in the prepared folder, and the same as text."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path

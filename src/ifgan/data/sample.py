@@ -1,4 +1,4 @@
-"""One picture of a prepared set, and the manifest that lists them (§4.1; the contract is in docs/one_image.md)."""
+"""One picture of a prepared set, and the manifest that lists them (§4.1; the form is in docs/one_image.md)."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Predictions for many files: one JSON object a line (DESIGN §3). One bad file never stops the others."""
+"""Predictions for many files: one JSON object a line. One bad file never stops the others."""
 
 import io
 import itertools
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from ifgan.data.readers.base import PICTURE_SUFFIXES, safe_name, some_of, walk
-from ifgan.errors import InputError
-from ifgan.files import write_bytes
+from ifgan.errors import InputError, some_of
+from ifgan.faces.picture import PICTURE_SUFFIXES
+from ifgan.files import safe_name, write_bytes
+from ifgan.folders import walk
 from ifgan.models.system import Redraw
 from ifgan.predict import PictureFaces, Recognizer
 from ifgan.progress import track

@@ -1,8 +1,8 @@
 """Cross-validation: every fold of every method on every set, each in a run folder of its own. Paper §4.1, §4.4.
 
 ``RUNS/<set>/folds.json`` are the folds, ``RUNS/<set>/<method>/fold-<k>`` the runs (with few training subjects:
-``RUNS/<set>/<method>/subjects-<n>/fold-<k>``), ``RUNS/results.json`` the contract's results (DESIGN §3; of several
-sets ``RUNS/<set>/results.json``), ``RUNS/crossval.json`` what was asked for, so that a table can show what is missing.
+``RUNS/<set>/<method>/subjects-<n>/fold-<k>``), ``RUNS/results.json`` what they reach (of several sets
+``RUNS/<set>/results.json``), ``RUNS/crossval.json`` what was asked for, so that a table can show what is missing.
 Launched again, finished folds are kept and the others go on where they stopped.
 """
 

@@ -1,7 +1,7 @@
 """A finished run on the pictures that it kept apart. Paper §4.1: a fold's test subjects were never seen.
 
 What is measured stays in the run folder, so that tables and figures need nothing else: ``evaluation_<split>.json``
-(the contract's results), ``predictions_<split>.csv`` (a row a picture) and, where there is a generator,
+(``results.json`` of this run), ``predictions_<split>.csv`` (a row a picture) and, where there is a generator,
 ``transfer_<split>.png`` and ``attention_<split>.png``. Of another set, its name stands for the split's.
 """
 
@@ -16,9 +16,8 @@ import pandas as pd
 from ifgan.data.averages import read_averages
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.people import same_names
-from ifgan.data.readers.base import some_of
 from ifgan.data.sample import SPLITS, Sample, read_manifest
-from ifgan.errors import InputError
+from ifgan.errors import InputError, some_of
 from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
@@ -145,7 +144,7 @@ def _outcome(
 
 
 def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:
-    """A row a picture (who, what, what was said, the probability of every label), and the contract's results with the
+    """A row a picture (who, what, what was said, the probability of every label), and results.json's content with the
     epoch that was measured; the rows last, since they say that a run was evaluated.
     """
     run, epoch = opened.run, opened.trained.about.get("epoch")

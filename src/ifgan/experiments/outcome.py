@@ -1,4 +1,4 @@
-"""What is known of one evaluated run, and the contract's ``results.json`` over several (DESIGN §3).
+"""What is known of one evaluated run, and ``results.json`` over several.
 
 Reads what `ifgan.experiments.evaluation` left in a run folder: everything that tables and figures say comes from
 here. The epoch was chosen on validation, always; an outcome can't say otherwise.
@@ -64,7 +64,7 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
 
 
 def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
-    """The contract's results of one or more runs; another ``split`` than test, or another set, is named."""
+    """What results.json says of one or more runs; another ``split`` than test, or another set, is named."""
     by_method: dict[str, list[RunOutcome]] = defaultdict(list)
     for outcome in outcomes:
         by_method[outcome.method].append(outcome)

@@ -116,7 +116,7 @@ def _measured(runs: Path) -> HeldOut:
 
 
 def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") -> None:
-    """The contract's results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several, and
+    """results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several, and
     ``out``/<set>-to-<set> across data sets; of validation, results_validation.json.
     """
     groups, found = by_set(records), comparisons(records)
@@ -135,9 +135,7 @@ def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") 
 
 
 def _more(records: list[RunRecord]) -> dict[str, Any]:
-    """What the table of methods says beside the contract's measures: the interval of the pooled accuracy, the paper's
-    accuracy.
-    """
+    """What else the table of methods says: the interval of the pooled accuracy, the paper's accuracy."""
     outcomes = outcomes_of(records)
     interval = list(accuracy_interval(outcomes)) if outcomes else None
     return {"interval": interval, "paper": records[0].published}

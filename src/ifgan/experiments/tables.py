@@ -10,7 +10,7 @@ import numpy as np
 
 from ifgan import metrics
 from ifgan.data.sample import HeldOut
-from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
+from ifgan.experiments.comparison import SIGNIFICANT, Comparison, accuracy_interval, compare
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, of_own_people
 from ifgan.experiments.table import DASH, Table
@@ -147,6 +147,9 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     note += ", of these trained networks; p over folds: paired t test, of training anew"
     if any(not c.subjects for group in found.values() for c in group):
         note += "; where no subjects are known, both over pictures"
+    if (most := max(map(len, found.values()))) > 1:
+        note += f"; {most} comparisons of a set, each p by itself: by Bonferroni's rule one below "
+        note += f"{SIGNIFICANT / most:.2g} tells"
     return Table("Differences", header, rows, note + ".")
 
 

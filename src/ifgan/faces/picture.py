@@ -21,6 +21,9 @@ MIN_SIDE_PX = 16  # below this no expression can be seen
 # Photographs and the data sets' formats; MPO comes through JPEG. Not Pillow's whole list: some of its readers start
 # other programs (EPS).
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+PICTURE_SUFFIXES = (
+    *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+)  # of those formats
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # "I" is what Pillow makes of a 16-bit PGM
 _EXIF_ORIENTATION = 0x0112
 _OPENING = threading.Lock()

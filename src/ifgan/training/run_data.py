@@ -14,11 +14,10 @@ from ifgan.data.averages import average_located_faces
 from ifgan.data.folds import Fold, read_folds
 from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
-from ifgan.data.readers.base import some_of
 from ifgan.data.sample import Sample, read_manifest
 from ifgan.data.splits import few_subjects, folds_of, split_samples
 from ifgan.data.transforms import AugmentationPolicy
-from ifgan.errors import InputError
+from ifgan.errors import InputError, some_of
 from ifgan.faces.model_input import InputForm
 from ifgan.labels import in_order
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from ifgan.config import Config
 from ifgan.data.people import same_names
-from ifgan.data.readers.base import some_of
-from ifgan.errors import InputError
+from ifgan.errors import InputError, some_of
 from ifgan.files import read_json
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.weights import PACKAGED_MODEL

@@ -4,10 +4,8 @@ A reader knows folder shapes, file names and label codes of one source, and noth
 `SourcePicture`s (and `Rejected` ones with their reason) and states the counts that a full copy should give.
 """
 
-import hashlib
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,6 @@ from typing import Any
 import numpy as np
 
 from ifgan.data.sample import Sample
-from ifgan.errors import InputError
-
-PICTURE_SUFFIXES = (
-    *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
-)
 
 _SPLIT_WORDS = {
     "train": "train training",
@@ -96,16 +89,6 @@ class Reading:
     aligned: bool = False
 
 
-def safe_name(relative: str) -> str:
-    """A file name for any relative path: readable, portable, and different for different paths.
-
-    ``"happy/José 1.jpg"`` -> ``"happy__Jos_1-5e0c1f4a"`` (the tail is the path's hash).
-    """
-    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", relative).replace("/", "__")
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_")[-80:]
-    return f"{readable or 'picture'}-{hashlib.sha256(relative.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
-
-
 def canonical_split(word: str) -> str:
     """``"Training"`` -> ``"train"``; nothing stays nothing. Raises ValueError that names the word."""
     key = re.sub(r"[^a-z]", "", word.lower())
@@ -114,35 +97,3 @@ def canonical_split(word: str) -> str:
     if key not in _SPLITS:
         raise ValueError(f"unknown split {word!r}; expected train, validation or test")
     return _SPLITS[key]
-
-
-def existing_folder(root: Path) -> Path:
-    """``root`` as a Path. Raises InputError unless it is a folder."""
-    root = Path(root)
-    if not root.is_dir():
-        raise InputError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}")
-    return root
-
-
-def walk(root: Path, onerror: Callable[[OSError], None] | None = None) -> Iterator[tuple[str, list[str], list[str]]]:
-    """``os.walk`` in the order of names, also through links, as on shared storage; no folder twice."""
-    seen: set[str] = set()
-    for folder, folders, files in os.walk(root, onerror=onerror, followlinks=True):
-        if (place := os.path.realpath(folder)) in seen:
-            folders.clear()
-            continue
-        seen.add(place)
-        folders.sort()
-        yield folder, folders, sorted(files)
-
-
-def files_below(root: Path) -> list[Path]:
-    """Every file below ``root``, through links too."""
-    return [Path(folder) / name for folder, _, files in walk(root) for name in files]
-
-
-def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:
-    """The first few names, and how many more there are: for messages."""
-    listed = list(names)
-    more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    return between.join(listed[:limit]) + more

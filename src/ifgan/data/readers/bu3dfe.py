@@ -10,9 +10,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ifgan.data.readers.base import Reading, SourcePicture, existing_folder, files_below, some_of
-from ifgan.errors import InputError
+from ifgan.data.readers.base import Reading, SourcePicture
+from ifgan.errors import InputError, some_of
 from ifgan.files import read_json
+from ifgan.folders import existing_folder, files_below
 from ifgan.labels import BASIC, canonical
 
 FILE_NAME = re.compile(

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ifgan.data.readers.base import Reading, Rejected, SourcePicture, existing_folder, files_below, some_of
-from ifgan.errors import InputError
+from ifgan.data.readers.base import Reading, Rejected, SourcePicture
+from ifgan.errors import InputError, some_of
+from ifgan.folders import existing_folder, files_below
 from ifgan.labels import BASIC
 
 FILE_NAME = re.compile(

@@ -11,17 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ifgan.data.readers.base import (
-    PICTURE_SUFFIXES,
-    Reading,
-    Rejected,
-    SourcePicture,
-    canonical_split,
-    existing_folder,
-    safe_name,
-    some_of,
-)
-from ifgan.errors import InputError
+from ifgan.data.readers.base import Reading, Rejected, SourcePicture, canonical_split
+from ifgan.errors import InputError, some_of
+from ifgan.faces.picture import PICTURE_SUFFIXES
+from ifgan.files import safe_name
+from ifgan.folders import existing_folder
 from ifgan.labels import canonical
 
 FOLDER = "folder"  # the data set's name where the table doesn't give another

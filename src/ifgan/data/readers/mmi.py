@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ifgan.data.readers.base import Reading, Rejected, SourcePicture, some_of
+from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.readers.mmi_clips import FRONTAL, Clip, Listing, list_clips
 from ifgan.data.readers.mmi_sequences import SEQUENCES, SUBJECTS
 from ifgan.data.readers.mmi_video import FrontalView, check_pyav, count_frames, read_frames
 from ifgan.data.readers.mmi_xml import middle_of_apex
-from ifgan.errors import InputError, PictureError
+from ifgan.errors import InputError, PictureError, some_of
 from ifgan.labels import BASIC
 
 PEAK_FRAMES = 3

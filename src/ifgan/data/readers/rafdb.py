@@ -2,7 +2,7 @@
 
 Only names count, ``train_00001_aligned.jpg`` or ``train_00001.jpg``, wherever they lie below ROOT; a name tells the
 official split. Labels: rafdb_labels.py. The paper takes the owner's crops (§4.2). The split has no validation part,
-and none is cut here: `ifgan.data.folds.split_samples` does that.
+and none is cut here: `ifgan.data.splits.split_samples` does that.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ifgan.data.readers.base import Reading, Rejected, SourcePicture, existing_folder, some_of
+from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.readers.rafdb_labels import (
     ANNOTATION,
     CODES,
@@ -25,7 +25,8 @@ from ifgan.data.readers.rafdb_labels import (
     read_labels,
     split_of,
 )
-from ifgan.errors import InputError
+from ifgan.errors import InputError, some_of
+from ifgan.folders import existing_folder
 
 COUNTS = {  # in the order of the codes 1 to 7
     "train": (1290, 281, 717, 4772, 1982, 705, 2524),

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from ifgan.data.readers.base import PICTURE_SUFFIXES, Rejected, walk
+from ifgan.data.readers.base import Rejected
 from ifgan.errors import InputError
+from ifgan.faces.picture import PICTURE_SUFFIXES
+from ifgan.folders import walk
 
 ANNOTATION = "_manu_attri.txt"
 FILE_NAME = re.compile(
