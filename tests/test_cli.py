@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 import pytest
 from PIL import Image
 
+import ifgan
 from drawn_faces import draw_face
 from ifgan import cli
 from ifgan.cli import COMMANDS, main
@@ -231,3 +232,39 @@ def test_output_that_never_arrives_is_no_success(tmp_path: Path) -> None:
     done = shell('ifgan prepare bu3dfe "$1" --out "$2" --aligned > /dev/full', posed(tmp_path / "in"), tmp_path / "out")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "ifgan: standard output: No space left on device"
+
+
+def test_the_version_and_the_module(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    said = subprocess.run([sys.executable, "-m", "ifgan", "--version"], capture_output=True, text=True, check=True)
+    assert capsys.readouterr().out == said.stdout == f"ifgan {ifgan.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        pytest.param(["--preset=cpu"], 0.001, id="the preset's"),
+        pytest.param(["--preset=cpu", "--generator_learning_rate=null"], None, id="null is a value"),
+        pytest.param(["--preset=cpu", "--generator_learning_rate=1e-4"], 0.0001, id="a number"),
+        pytest.param([], None, id="the paper's"),
+    ],
+)
+def test_what_is_given_is_taken(options: list[str], value: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+
+    def train(**values: object) -> int:
+        """Takes note."""
+        taken.append(values["config"])
+        return 0
+
+    monkeypatch.setitem(COMMANDS, "train", train)
+    assert main(["train", "--data=x", "--out=y", *options]) == 0
+    assert taken[0].generator_learning_rate == value
+
+
+@pytest.mark.parametrize("options", [["--device", "abacus"], ["--workers", "-1"]])
+def test_what_predict_refuses_beforehand(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "absent.png", *options]) == 2
+    assert capsys.readouterr().out == ""

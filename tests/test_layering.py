@@ -33,6 +33,7 @@ LAYERS = [
     {"export", "serve"},
     {"commands"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 

@@ -4,23 +4,32 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch.nn import functional as F
 
 from drawn_faces import draw_face, on_canvas
 from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.errors import InputError, PictureError
+from ifgan.experiments.evaluation import open_unseen
+from ifgan.experiments.outcome import read_outcome
+from ifgan.experiments.report import write_report
 from ifgan.metrics import tempered
 from ifgan.models.checkpoint import save_trained
 from ifgan.predict import Prediction, find_checkpoint
+from ifgan.training.evaluate import evaluate
+from ifgan.training.run_folder import RunFolder
 from tiny_model import LABELS, tiny_trained
+from tiny_runs import make_prepared
 
 FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
 
@@ -247,3 +256,42 @@ def test_a_model_to_hand_on_holds_no_path_of_its_training(tmp_path: Path, capsys
     assert b"alice" not in (tmp_path / "out.safetensors").read_bytes()
     assert main(["export", str(tmp_path / "out.safetensors"), "--out", str(tmp_path / "out.safetensors")]) == 2
     assert "is the model itself" in capsys.readouterr().err
+
+
+def test_a_model_from_a_file_can_be_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a run folder, on people of another set; whom it has seen nobody knows, and the report says so."""
+    labels, faces = ("anger", "happiness", "sadness"), torch.rand(3, 3, 4, 4).mul(2).sub(1)
+    faces = F.interpolate(faces, size=(32, 32), mode="bicubic").clamp(-1, 1)
+    trained = replace(tiny_trained(labels=labels), about={"selection": "validation", "epoch": 3}, temperature=2.0)
+    trained.system.mixture.averages.copy_(faces)
+    save_trained(tmp_path / "model.safetensors", trained)
+    data, run = make_prepared(tmp_path / "raw", tmp_path / "set", subjects=4), tmp_path / "run"
+    manifest = pd.read_csv(data / "manifest.csv", dtype=str, keep_default_na=False)
+    manifest.assign(age="30").to_csv(data / "manifest.csv", index=False)
+    assert main(["export", str(tmp_path / "model.safetensors"), "--format=run", f"--out={run}"]) == 0
+    pairs = open_unseen(run, data)[0].pairs
+    assert (pairs.average_inputs() - faces).abs().mean() < 0.08  # through a file of another size
+    for command in (["evaluate", "--people=all"], ["leakage", "--people=all"], ["audit"]):
+        assert main([command[0], str(run), f"--data={data}", *command[1:]]) == 0
+    outcome = read_outcome(RunFolder(run), "set")
+    assert outcome is not None
+    expected = evaluate(trained.system, pairs, temperature=2.0)
+    np.testing.assert_allclose(outcome.evaluation.probabilities, expected.probabilities, atol=1e-6)
+    assert "nobody knows whether they were seen" in write_report(run, tmp_path / "report").text()
+    assert main(["export", str(tmp_path / "model.safetensors"), "--format=run", f"--out={run}"]) == 2
+    capsys.readouterr()
+
+
+def test_a_device_is_there_or_one_sentence(model: Path) -> None:
+    assert Recognizer.from_pretrained(model, device="auto").labels
+    for name in ("cuda:99", "abacus"):
+        with pytest.raises(InputError, match=f"device {name}: there is none here"):
+            Recognizer.from_pretrained(model, device=name)
+
+
+def test_one_picture_is_no_stream_of_them(recognizer: Recognizer, photo: np.ndarray) -> None:
+    """A name would be read letter by letter, an array row by row."""
+    for single in ("photo.jpg", Path("photo.jpg"), photo, Image.fromarray(photo)):
+        with pytest.raises(InputError, match="takes several pictures"):
+            next(recognizer.stream(single))  # type: ignore[arg-type]
+    assert len(recognizer((photo, photo))) == 2

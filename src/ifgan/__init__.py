@@ -9,7 +9,11 @@ __all__ = ["Prediction", "Recognizer"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load torch only when a public name is used."""
+    """Load torch, or look up the version, only when that name is used."""
+    if name == "__version__":
+        from ifgan.versions import versions_of
+
+        return versions_of(["ifgan"])["ifgan"]
     if name in __all__:
         import ifgan.predict
 

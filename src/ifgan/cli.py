@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import jsonargparse
 
+import ifgan
 from ifgan.commands import COMMANDS
 from ifgan.commands.parser import Parser
 from ifgan.commands.status import WRONG_USE
@@ -39,6 +40,7 @@ _SPELLED = {("check", "json_file"): "json", ("evaluate", "json_file"): "json", (
 def build_parser() -> jsonargparse.ArgumentParser:
     """The whole command line."""
     parser = Parser(prog="ifgan", description="Identity-free facial expression recognition")
+    parser.add_argument("--version", action="version", version=f"ifgan {ifgan.__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     commands = parser.add_subcommands(dest="command", required=True)
     for name, function in COMMANDS.items():
@@ -152,8 +154,6 @@ def _add_config_arguments(parser: Parser) -> None:
     parser.add_argument("--config", type=Path | None, default=None, help="a run's config.yaml, in place of a preset")
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields' own words as help
     parser.add_class_arguments(Config, as_group=True)
-    parser.set_defaults({field.name: None for field in fields(Config)})  # unset: as the preset or file says
-    parser.shown = {field.name: field.default for field in fields(Config)}
 
 
 _CONFIGURED = {"train": _add_train_arguments, "crossval": _add_crossval_arguments}
@@ -173,11 +173,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    parsed = build_parser().parse_args(argv)
+    parser = build_parser()
+    parsed = parser.parse_args(argv)
     values = parsed[parsed.command].as_dict()
     try:
         if parsed.command in _CONFIGURED:
-            values = _with_config(values)
+            given = parser.parse_args(argv, defaults=False)[parsed.command].as_dict()
+            values = _with_config(values, set(given))
         return COMMANDS[parsed.command](**values)
     except BrokenPipeError:
         raise
@@ -206,12 +208,13 @@ def _flush_output() -> None:
         sys.exit(WRONG_USE)
 
 
-def _with_config(values: dict[str, Any]) -> dict[str, Any]:
+def _with_config(values: dict[str, Any], given: set[str]) -> dict[str, Any]:
+    """The run's settings in place of single ones: what was ``given`` on top of the preset or the file."""
     from ifgan.config_values import from_dict, read_config, to_dict
 
     names = {field.name for field in fields(Config)}
-    changes = {name: values.pop(name) for name in names & set(values)}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    settings = {name: values.pop(name) for name in names}
+    changes = {name: settings[name] for name in names & given}
     preset, path = values.pop("preset"), values.pop("config")
     if preset and path:
         raise InputError(f"preset {preset}, config {path}: both say what differs from the defaults; give one")

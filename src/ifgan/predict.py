@@ -19,6 +19,7 @@ from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
+from ifgan.models.device import device_named, device_of
 from ifgan.models.system import Redraw, to_probabilities
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
@@ -70,7 +71,7 @@ class Recognizer:
         self.trained = trained
         self.aligned = aligned
         self._form = InputForm.from_config(trained.config)
-        self._device = next(trained.system.parameters()).device
+        self._device = device_of(trained.system)
         self._batch = _BATCH.get(self._device.type, _BATCH["cpu"])
         self._detector: FaceDetector | None = None
 
@@ -88,11 +89,12 @@ class Recognizer:
 
         ``aligned``: pictures are aligned faces already, their central square is read without detection. ``redraw``:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
-        who it was; None for what the model was trained with. Raises InputError.
+        who it was; None for what the model was trained with. ``device``: as torch names it, or "auto" for a GPU where
+        there is one. Raises InputError.
         """
         if redraw not in (None, *get_args(Redraw)):
             raise InputError(f"redraw {redraw!r}: expected one of {', '.join(get_args(Redraw))}")
-        trained = load_trained(find_checkpoint(model), device)
+        trained = load_trained(find_checkpoint(model), device_named(device))
         if redraw is not None and trained.system.generator is None:
             raise InputError(f"{model}: a baseline, which redraws no faces; redraw is for a model with a generator")
         trained.system.redraw = redraw or trained.system.redraw
@@ -108,11 +110,12 @@ class Recognizer:
         """Whether predictions have an ``average_face``; the baseline has no generator."""
         return self.trained.system.generator is not None
 
-    def __call__(self, source: Picture | list[Picture]) -> list[Any]:
-        """The faces of a picture (path, PIL image or HWC uint8 RGB array), the largest and most central first; of a
-        list of pictures, a list of such lists. Raises PictureError for a picture that can't be read.
+    def __call__(self, source: Picture | list[Picture] | tuple[Picture, ...]) -> list[Any]:
+        """The faces of a picture (path, PIL image or HWC uint8 RGB array; OpenCV's are BGR), the largest and most
+        central first; of a list or tuple of pictures, a list of such lists. Raises PictureError for a picture that
+        can't be read; `stream` goes on.
         """
-        if isinstance(source, list):
+        if isinstance(source, list | tuple):
             return [_faces_or_error(result) for result in self.stream(source, workers=0)]
         return _faces_or_error(next(self.stream([source], workers=0)))
 
@@ -124,8 +127,10 @@ class Recognizer:
         ``every_face=False`` reads the most prominent face only. ``workers``: processes that look for faces; None
         takes all cores (a script then needs its ``if __name__ == "__main__":``), 0 works in this process.
         Crops of consecutive pictures go through the network together: probabilities differ from those of a picture
-        alone by rounding only.
+        alone by rounding only. Raises InputError for a single picture.
         """
+        if isinstance(sources, str | bytes | Path | np.ndarray | Image.Image):
+            raise InputError("stream: takes several pictures; call the recognizer itself with a single one")
         waiting: list[FoundFaces] = []
         for found in self._found(sources, every_face, workers):
             waiting.append(found)

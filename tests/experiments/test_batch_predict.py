@@ -179,6 +179,8 @@ def test_folders(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "notes.txt").touch()
     (tmp_path / "._photo.jpg").write_bytes(b"what macOS leaves beside photo.jpg")
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / ".thumbnails").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / ".thumbnails" / "a.png")
     assert main(["predict", str(tmp_path), "--model", str(model)]) == 1
     (line,) = lines(capsys.readouterr().out)
     assert line["image"] == str(tmp_path) and line["error"].startswith(f"{tmp_path}: holds no picture")

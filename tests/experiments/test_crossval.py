@@ -245,6 +245,8 @@ def test_every_set_has_its_own_number_of_folds(colours: Path, tmp_path: Path):
     [
         pytest.param({"methods": ("resnet",)}, "method 'resnet'", id="unknown method"),
         pytest.param({"folds": 7}, "6 subjects can't make 7 folds", id="fewer subjects than folds"),
+        pytest.param({"train_subjects": (5,)}, "train-subjects 5; expected 1 to 3", id="more people than train"),
+        pytest.param({"train_subjects": (0,)}, "train-subjects 0", id="nobody trains"),
         pytest.param({"only": (3,)}, "fold 3 of 3", id="fold out of range"),
         pytest.param({"files": (Path("absent.json"),)}, "absent.json: no such file", id="no fold file"),
         pytest.param({"files": (Path("a.json"), Path("b.json"))}, "2 for 1 set; expected one", id="files for no set"),
@@ -369,3 +371,9 @@ def test_the_command(colours: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "colours/baseline/fold-2: to do\n"
     assert main(arguments) == 0
     assert "1 of 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("numbers", [{"threads": 0}, {"cpus": -1.0}, {"gpus": -0.5}])
+def test_resources_that_nobody_has(numbers: dict):
+    with pytest.raises(InputError, match="expected at least"):
+        Resources(**numbers)

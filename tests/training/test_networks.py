@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ifgan.errors import InputError
+from ifgan.models.build import build_discriminator, build_system, check_size
 from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import build_networks, keep_depthwise_in_fp32
 from ifgan.training.state import Progress, load_state, save_state
@@ -80,3 +81,28 @@ def test_a_run_of_other_networks_is_not_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"last\.safetensors: is of other networks") as error:
         load_state(tmp_path / "last.safetensors", build_networks(tiny(generator_width=8), 3, accelerator))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        pytest.param({"backbone": "vit_tiny_patch16_224"}, "backbone vit_tiny_patch16_224", id="one size only"),
+        pytest.param({"discriminator_layers": 6}, "discriminator_layers 6", id="patches beyond the picture"),
+    ],
+)
+def test_networks_that_take_no_such_pictures_are_refused(changes: dict, setting: str) -> None:
+    config = tiny(precision="fp32", **changes)
+    with pytest.raises(InputError, match=rf"{setting}: takes no pictures of 32 pixels"):
+        build_networks(config, 3, make_accelerator(config))
+
+
+def test_the_look_at_the_size_changes_nothing() -> None:
+    config = tiny(precision="fp32")
+    torch.manual_seed(0)
+    system, discriminator = build_system(config, 3), build_discriminator(config)
+    before = {name: tensor.clone() for name, tensor in system.state_dict().items()}
+    drawn = torch.get_rng_state()
+    check_size(config, system, discriminator)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in system.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(module.training for module in (*system.modules(), *discriminator.modules()))

@@ -160,3 +160,10 @@ def test_weights_that_break_in_an_epoch_s_last_step_stop_the_run(prepared: Path,
     config = tiny(method="baseline", epochs=1, batch_size=24, learning_rate=1e38, warmup_epochs=0.0, schedule="step")
     with pytest.raises(InputError, match="epoch 1, on validation pictures: the model's output is not finite"):
         train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")
+
+
+def test_a_folder_of_something_else_is_no_run_folder(prepared: Path, tmp_path: Path) -> None:
+    data = load_run_data(shutil.copytree(prepared, tmp_path / "set"), SplitChoice(0))
+    with pytest.raises(InputError, match=r"is no run folder and holds images, manifest\.csv, prepare\.json"):
+        train_run(tiny(epochs=1), data, RunFolder(tmp_path / "set"), ["test"])
+    assert not (tmp_path / "set" / "config.yaml").exists()

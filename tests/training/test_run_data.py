@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -234,3 +235,32 @@ def test_a_copy_of_a_tested_picture_in_a_set_that_joins_is_a_leak(tmp_path: Path
     kept = load_run_data(own, SplitChoice(0), extra=(other,), leaks="drop")
     assert copied not in [item.path for item in kept.parts["train"]]
     assert len(kept.parts["train"]) == 8 * 3 + 3 * 3 - 1
+
+
+def test_an_official_split_is_told(tmp_path: Path) -> None:
+    """Rule and number of folds do nothing there."""
+    data = make_prepared(tmp_path / "raw", tmp_path / "set", subjects=4)
+    assert "official split" not in load_run_data(data, SplitChoice(0, folds=4)).describe()
+    table = pd.read_csv(data / "manifest.csv", dtype=str, keep_default_na=False)
+    part = {"s0": "train", "s1": "train", "s2": "validation", "s3": "test"}
+    table.assign(split=table["subject"].map(part)).to_csv(data / "manifest.csv", index=False)
+    assert "official split; --fold takes" in load_run_data(data, SplitChoice()).describe()
+
+
+def test_the_same_names_of_other_pictures_are_another_set(tmp_path: Path) -> None:
+    """All sets of rendered people count from F0001; the set itself may move, and be prepared anew."""
+    own, other = (
+        make_prepared(tmp_path / name / "raw", tmp_path / name / "set", subjects=4, first=first)
+        for name, first in (("a", 0), ("b", 20))
+    )
+    table = (other / "manifest.csv").read_text()
+    rewrite(other, *((f"s2{k}", f"s{k}") for k in range(4)))
+    assert (other / "manifest.csv").read_text() != table
+    data = load_run_data(own, SplitChoice(0, folds=4))
+    with pytest.raises(InputError, match="are not the run's; give the set that it was trained on, or --people all"):
+        recorded_run_data(other, data.record, data.averages, seed=0)
+    own.rename(tmp_path / "moved")
+    again = make_prepared(tmp_path / "a" / "raw", tmp_path / "again", subjects=4)
+    for same in (tmp_path / "moved", again):
+        found = recorded_run_data(same, data.record, data.averages, seed=0)
+        assert len(found.parts["test"]) == len(data.parts["test"])

@@ -1,9 +1,8 @@
-"""How the command line reads options, says what is wrong with them, and tells its defaults."""
+"""How the command line reads options and says what is wrong with them."""
 
 import re
 import sys
-from argparse import HelpFormatter
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jsonargparse
 
@@ -11,9 +10,7 @@ from ifgan.commands.status import WRONG_USE
 
 
 class Parser(jsonargparse.ArgumentParser):
-    """Wrong use is one sentence, without the list of all options; ``shown``: defaults that its help tells."""
-
-    shown: dict[str, Any] | None = None
+    """Wrong use is one sentence, without the list of all options."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         prog = (getattr(ex, "subcommand_parser", None) or self).prog.replace(" [options]", "")
@@ -22,20 +19,14 @@ class Parser(jsonargparse.ArgumentParser):
         print(f"{prog}: {_in_short(message)}; see {prog} --help", file=sys.stderr)
         sys.exit(WRONG_USE)
 
-    def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        if self.shown is None:
-            return super().format_help(formatter)
-        self.set_defaults(self.shown)
-        text = super().format_help(formatter)
-        self.set_defaults(dict.fromkeys(self.shown))
-        return text
-
 
 def _in_short(message: str) -> str:
     """``Parser key "epochs":\\n  Expected a <class 'int'>. Got value: ten`` -> ``epochs: expected int, got ten``."""
     text = " ".join(message.split())
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     text = re.sub(r"required: (.+)", lambda found: "required: " + re.sub(r"\b\w+\.(?=\w)", "", found[1]), text)
     text = re.sub(r'^Parser key "([^"]+)":', r"\1:", text)
+    union = r"Does not validate against any of the Union subtypes Subtypes: \[(.+?), NoneType\].* Given value: (.*)$"
+    text = re.sub(union, r"expected \1 or null, got \2", text)
     text = re.sub(r"Expected an? (.+?)\. Got value: (.*)$", r"expected \1, got \2", text)
-    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     return re.sub(r"typing\.Literal\[([^\]]+)\]", r"one of \1", text).removesuffix(".")

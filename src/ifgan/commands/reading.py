@@ -1,5 +1,6 @@
 """Commands that use a finished run: to read pictures, or as a file to hand on."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ def predict(
     one: bool = False,
     redraw: Literal["free", "mixture"] | None = None,
     workers: int | None = None,
+    device: str = "auto",
 ) -> int:
     """Read the expressions of every face in pictures or folders of them, one JSON object a picture.
 
@@ -30,30 +32,40 @@ def predict(
         one: only the largest, most central face of each picture
         redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made
         workers: processes that look for faces; unset: one a core
+        device: where the networks work: cpu, cuda, or auto for a GPU where there is one
     """
     from ifgan.experiments.batch_predict import predict_files
 
+    if workers is not None and workers < 0:
+        raise InputError(f"workers {workers}: expected at least 0")
     failed = predict_files(
-        pictures, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers
-    )
+        pictures, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers,
+        device=device,
+    )  # fmt: skip
     return FAILED if failed else 0
 
 
-def export(model: str, *, out: Path, format: Literal["safetensors"] = "safetensors", full: bool = False) -> int:
-    """Write a model as one file to hand on, without what only its training needs.
+def export(model: str, *, out: Path, format: Literal["safetensors", "run"] = "safetensors", full: bool = False) -> int:
+    """Write a model as one file to hand on, without what only its training needs, or as a run folder to be measured.
 
     Args:
         model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
-        out: file to write
-        format: safetensors: what ifgan predict reads
-        full: full precision; unset: weights in half precision, half the size
+        out: file to write, or with --format run folder to make
+        format: safetensors: a file that ifgan predict reads; run: a folder for evaluate, leakage and figure
+        full: safetensors: full precision; unset: weights in half precision, half the size
     """
     from ifgan.models.checkpoint import load_trained, save_trained
     from ifgan.predict import find_checkpoint
 
+    source = find_checkpoint(model)
+    if format == "run":
+        from ifgan.training.adopted import adopt
+
+        adopt(load_trained(source).to_hand_on(), out, sys.argv)
+        print(f"{out}: whom the model has seen is not known; measure it with --people all")
+        return 0
     if out.suffix != f".{format}":
         raise InputError(f"{out}: expected a name that ends in .{format}")
-    source = find_checkpoint(model)
     if out.exists() and out.samefile(source):
         raise InputError(f"{out}: is the model itself; choose another name")
     save_trained(out, load_trained(source).to_hand_on(), half=not full)

@@ -91,10 +91,13 @@ def _describe_networks(config: Config, classes: int) -> None:
     import yaml
 
     from ifgan.config_values import to_dict
-    from ifgan.models.build import build_discriminator, build_system
+    from ifgan.models.backbones import check_weights
+    from ifgan.models.build import build_discriminator, build_system, check_size
 
-    system = build_system(config, classes, pretrained="none")
-    parts = {"G": system.generator, "D": build_discriminator(config), "E": system.classifier}
+    check_weights(config.pretrained)
+    system, discriminator = build_system(config, classes, pretrained="none"), build_discriminator(config)
+    check_size(config, system, discriminator)
+    parts = {"G": system.generator, "D": discriminator, "E": system.classifier}
     print(yaml.safe_dump(to_dict(config), sort_keys=False), end="")
     for name, module in parts.items():
         if module is not None:

@@ -23,7 +23,8 @@ from PIL.PngImagePlugin import PngInfo
 from ifgan.data.prepare_report import PrepareReport, begin, finish
 from ifgan.data.readers import read, reader_options
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture
-from ifgan.data.sample import Sample
+from ifgan.data.sample import UNKNOWN, Sample
+from ifgan.data.source_mark import SOURCE
 from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
 from ifgan.faces.align import align_face
@@ -33,7 +34,6 @@ from ifgan.files import write_bytes
 from ifgan.progress import track
 
 Item = SourcePicture | Rejected
-_SOURCE = "Source"  # a keyword that the PNG standard registers (11.3.4.2)
 
 
 def prepare(
@@ -95,7 +95,7 @@ def _prepare_all(
         names.add(item.name.lower())
         sample = item.sample()
         unknown = subjects_unknown and not sample.subject
-        samples.append(replace(sample, subject=f"unknown-{item.name}") if unknown else sample)
+        samples.append(replace(sample, subject=f"{UNKNOWN}{item.name}") if unknown else sample)
     return samples, rejected
 
 
@@ -153,7 +153,7 @@ def _is_to_do(item: Item, out: Path) -> bool:
         return True
     try:
         with Image.open(path) as picture:
-            known = picture.info.get(_SOURCE)
+            known = picture.info.get(SOURCE)
             picture.verify()  # every byte, without decoding
     except (OSError, SyntaxError, ValueError):  # no whole picture, as a copy to a full disk leaves it
         return True
@@ -190,6 +190,6 @@ def _png(image_hwc_uint8: np.ndarray, source: str) -> bytes:
     grey = (image_hwc_uint8 == red).all()
     file = io.BytesIO()
     text = PngInfo()
-    text.add_text(_SOURCE, source)
+    text.add_text(SOURCE, source)
     Image.fromarray(red[..., 0] if grey else image_hwc_uint8).save(file, "PNG", compress_level=4, pnginfo=text)
     return file.getvalue()

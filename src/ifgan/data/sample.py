@@ -11,6 +11,7 @@ from ifgan.files import write_text
 from ifgan.labels import EXPRESSIONS
 
 SPLITS = ("train", "validation", "test")
+UNKNOWN = "unknown-"  # begins the ids that --subjects-unknown gives, one a picture
 HeldOut = Literal["validation", "test"]
 
 

@@ -30,19 +30,20 @@ def predict_files(
     every_face: bool = True,
     redraw: Redraw | None = None,
     workers: int | None = None,
+    device: str = "cpu",
 ) -> int:
     """Write a line for every picture in ``sources`` (files, or folders searched through); returns how many failed.
 
     ``json_out``: a file, or ``-`` for standard output. ``faces``: folder for the redrawn faces; each line then
-    names its faces' files as ``average_face``. ``redraw``: as of `Recognizer.from_pretrained`. Raises InputError for
-    what concerns all pictures, such as an output that is one of them.
+    names its faces' files as ``average_face``. ``redraw``, ``device``: as of `Recognizer.from_pretrained`. Raises
+    InputError for what concerns all pictures, such as an output that is one of them.
     """
     found = pictures_in(sources, apart_from=faces)
     paths = found.paths
     if found.aside:
         print(f"left aside, no picture's suffix: {some_of(found.aside)}", file=sys.stderr)
     _refuse_inputs(json_out, paths)
-    recognizer = Recognizer.from_pretrained(model, aligned=aligned, redraw=redraw)
+    recognizer = Recognizer.from_pretrained(model, aligned=aligned, redraw=redraw, device=device)
     if faces is not None and not recognizer.redraws:
         raise InputError(f"{model}: a baseline, which redraws no faces; expected a model with a generator for --faces")
     results = recognizer.stream(paths, every_face=every_face, workers=workers)
@@ -90,7 +91,8 @@ def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
     def note(error: OSError) -> None:
         unread[Path(error.filename)] = PictureFaces(error=f"{error.filename}: {error.strerror}")
 
-    for place, _, names in walk(folder, note):
+    for place, below, names in walk(folder, note):
+        below[:] = [name for name in below if not name.startswith(".")]
         resolved = Path(place).resolve()
         if own is not None and (resolved == own or own in resolved.parents):
             continue

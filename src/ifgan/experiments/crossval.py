@@ -53,6 +53,13 @@ class Resources:
     gpus: float = 0.0
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raises InputError for numbers by which nobody works."""
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads {self.threads}: expected at least 1")
+        if self.cpus < 0 or self.gpus < 0:
+            raise InputError(f"cpus-per-fold {self.cpus}, gpus-per-fold {self.gpus}: expected at least 0")
+
 
 def crossval(
     protocol: Protocol, config: Config, runs: Path, command: list[str], resources: Resources | None = None
@@ -124,6 +131,9 @@ def _choices(data: Path, protocol: Protocol, file: Path | None, home: Path | Non
     numbers = range(len(folds)) if protocol.only is None else protocol.only
     if unknown := [number for number in numbers if number not in range(len(folds))]:
         raise InputError(f"{data}: fold {unknown[0]} of {len(folds)}; expected 0 to {len(folds) - 1}")
+    fewest = min(len(folds[number].train) for number in numbers)
+    if too_many := [count for count in protocol.train_subjects if count is not None and not 0 < count <= fewest]:
+        raise InputError(f"{data}: train-subjects {too_many[0]}; expected 1 to {fewest}, whom every fold has")
     return [
         SplitChoice(number, protocol.rule, protocol.folds, file, count)
         for number in numbers

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from ifgan.config import COMPUTING, Config
 from ifgan.config_values import read_config
-from ifgan.data.sample import SPLITS, HeldOut
+from ifgan.data.sample import SPLITS, UNKNOWN, HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
 from ifgan.experiments.published import published_accuracy
@@ -73,7 +73,8 @@ class RunRecord:
     @property
     def people_known(self) -> bool:
         """Whether all who are held out are known, so that people are kept apart, not pictures only."""
-        return all("" not in self.split["subjects"][part] for part in ("validation", "test"))
+        held_out = {*self.split["subjects"]["validation"], *self.split["subjects"]["test"]}
+        return not any(subject == "" or subject.startswith(UNKNOWN) for subject in held_out)
 
     @property
     def asked_subjects(self) -> int | None:

@@ -28,9 +28,8 @@ def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     if pretrained == "packaged":
         options["pretrained_cfg_overlay"] = {"state_dict": packaged_state(name)}
     elif pretrained not in ("imagenet", "none"):
+        check_weights(pretrained)
         path = packaged_model() if pretrained == PACKAGED_MODEL else Path(pretrained)
-        if not path.is_file():
-            raise InputError(f"{path}: no such weights file; expected 'imagenet', 'packaged', 'none' or a file")
         options["pretrained_cfg_overlay"] = {"state_dict": _read_state(path, name)}
     try:
         return timm.create_model(name, **options)
@@ -41,6 +40,14 @@ def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
         raise InputError(
             f"weights {pretrained!r} of backbone {name!r} can't be had ({_short(error)}); {advice}"
         ) from error
+
+
+def check_weights(pretrained: str) -> None:
+    """Raise InputError where ``pretrained`` is neither a name that `make_backbone` knows nor a file."""
+    if pretrained not in (*NOT_OF_FACES, PACKAGED_MODEL) and not Path(pretrained).is_file():
+        names = ", ".join((*NOT_OF_FACES, PACKAGED_MODEL))
+        hint = "; a run's weights are its checkpoint/best.safetensors" if Path(pretrained).is_dir() else ""
+        raise InputError(f"{pretrained}: no such weights file; expected {names} or a file{hint}")
 
 
 def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:

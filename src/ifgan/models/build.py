@@ -1,6 +1,10 @@
 """From a configuration to networks: the only place in `models` that reads one."""
 
+import torch
+from torch import nn
+
 from ifgan.config import Config
+from ifgan.errors import InputError, one_line
 from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
@@ -55,3 +59,26 @@ def _generator(config: Config, pretrained: str) -> Generator:
         upsampling=config.upsampling,
         dropout=config.generator_dropout,
     )
+
+
+@torch.no_grad()
+def check_size(config: Config, system: System, discriminator: Discriminator | None) -> None:
+    """Raise InputError where E or D takes no pictures of ``image_size`` pixels, as a vision transformer of another size
+    and patches larger than the picture. No weight, statistic or random draw is changed by it.
+    """
+    picture = torch.zeros(1, 3, config.image_size, config.image_size)
+    pictures = 2 if config.method != "baseline" and config.classifier_input == "pair" else 1
+    _try(system.classifier, pictures * (picture,), f"backbone {config.backbone}")
+    if discriminator is not None:
+        _try(discriminator, (picture, picture), f"discriminator_layers {config.discriminator_layers}")
+
+
+def _try(network: nn.Module, pictures: tuple[torch.Tensor, ...], setting: str) -> None:
+    training = network.training
+    try:
+        network.eval()(*pictures)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        side = pictures[0].shape[-1]
+        raise InputError(f"{setting}: takes no pictures of {side} pixels ({one_line(error)})") from error
+    finally:
+        network.train(training)

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ifgan.config import Config
 from ifgan.losses import Centers
-from ifgan.models.build import build_discriminator, build_system
+from ifgan.models.build import build_discriminator, build_system, check_size
 from ifgan.models.system import System
 from ifgan.seeds import seed_for
 
@@ -64,10 +64,13 @@ class Networks:
 
 
 def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Networks:
-    """Fresh networks from the run's seed, on the accelerator's device, in its precision."""
+    """Fresh networks from the run's seed, on the accelerator's device, in its precision. Raises InputError where they
+    can't be built, or take no pictures of that size.
+    """
     torch.manual_seed(seed_for("weights", config.seed))
     system = build_system(config, classes)
     discriminator = build_discriminator(config)
+    check_size(config, system, discriminator)
     if config.save_memory:
         system.classifier.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
     averaged = None

@@ -15,12 +15,14 @@ from ifgan.data.folds import Fold, read_folds
 from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.sample import Sample, read_manifest
+from ifgan.data.source_mark import mark_of_all
 from ifgan.data.splits import few_subjects, folds_of, split_samples
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import InputError, some_of
 from ifgan.faces.model_input import InputForm
 from ifgan.labels import in_order
 
+_HELD_OUT = ("validation", "test")
 Parts = dict[str, list[LocatedSample]]
 WhatOfLeaks = Literal["stop", "drop"]
 
@@ -54,6 +56,8 @@ class RunData:
             counts = ", ".join(f"{name} {expressions.count(name)}" for name in self.labels)
             people = len({item.sample.subject for item in located} - {""})
             lines.append(f"{split}: {len(located)} pictures of {people or 'unknown'} subjects ({counts})")
+        if self.record.get("fold") is None:
+            lines.append("parts: the set's official split; --fold takes one of the folds instead")
         return "\n".join(lines + [f"left out: {sentence}" for sentence in self.record.get("left_out", [])])
 
 
@@ -128,9 +132,12 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     parts["validation"] = [item for item in parts["validation"] if item.sample.image not in gone]
     labels = in_order({sample.expression for sample in samples})
     found = {split: sorted({item.sample.subject for item in part}) for split, part in parts.items()}
-    for split in ("validation", "test"):
-        if found[split] != record["subjects"][split] or len(parts[split]) != record["pictures"][split]:
-            raise InputError(f"{folder}: its {split} subjects are not the run's; give the set it was trained on")
+    for split in _HELD_OUT:
+        same = found[split] == record["subjects"][split] and len(parts[split]) == record["pictures"][split]
+        marks = record.get("sources", {}).get(split), _mark(parts[split])  # early records, and pictures, have none
+        if not same or (all(marks) and len(set(marks)) > 1):
+            advice = "give the set that it was trained on, or --people all"
+            raise InputError(f"{folder}: its {split} pictures are not the run's; {advice}")
     return RunData(parts, labels, averages, record)
 
 
@@ -213,6 +220,10 @@ def _averages(
     return averages, strangers + dropped
 
 
+def _mark(part: list[LocatedSample]) -> str:
+    return mark_of_all(item.path for item in part)
+
+
 def _record(  # noqa: PLR0917
     folder: Path,
     choice: SplitChoice,
@@ -233,5 +244,6 @@ def _record(  # noqa: PLR0917
         "fold": None if fold is None else asdict(fold),
         "pictures": {name: len(part) for name, part in parts.items()},
         "subjects": {name: sorted({item.sample.subject for item in part}) for name, part in parts.items()},
+        "sources": {name: _mark(parts[name]) for name in _HELD_OUT},
         "left_out": left_out,
     }

@@ -1,0 +1,49 @@
+"""A model from a file as a run folder, so that what measures runs measures it too, on people whom it hasn't seen.
+
+What such a file doesn't tell stays open: whom it was trained and validated on is recorded as unknown.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ifgan.data.averages import write_averages
+from ifgan.faces.align import ALIGNED_SIZE
+from ifgan.faces.model_input import to_picture
+from ifgan.models.checkpoint import Trained, save_trained
+from ifgan.training.run_folder import RunFolder
+
+_CROP = 224  # of an aligned face's 256 pixels, in the middle (§4.2)
+_PARTS = ("train", "validation", "test")
+
+
+def adopt(trained: Trained, out: Path, command: list[str]) -> RunFolder:
+    """Write ``trained`` as a finished run without a history. Raises InputError for a folder that holds anything."""
+    run = RunFolder(Path(out))
+    run.start(trained.config, _record(), command, resume=False)
+    save_trained(run.best, trained)
+    write_averages(run.path / "average_faces", _averages(trained))
+    (run.path / "done").touch()
+    return run
+
+
+def _record() -> dict[str, Any]:
+    nobody_knows: dict[str, Any] = {"subjects": {part: [""] for part in _PARTS}, "pictures": dict.fromkeys(_PARTS, 0)}
+    names = {"data": "", "dataset": "", "extra": [], "averages_from": []}
+    return names | {"choice": {"fold": None, "rule": None, "folds": None, "file": None}, "fold": None} | nobody_knows
+
+
+def _averages(trained: Trained) -> dict[str, np.ndarray]:
+    """Those that the model keeps to mix faces from, which is what networks see of them, as (256, 256, 3) uint8; grey
+    ones of a baseline, which keeps none.
+    """
+    mixture, border = trained.system.mixture, (ALIGNED_SIZE - _CROP) // 2
+    if mixture is None:
+        return {name: np.full((ALIGNED_SIZE, ALIGNED_SIZE, 3), 128, np.uint8) for name in trained.labels}
+    faces = (Image.fromarray(to_picture(face)).resize((_CROP, _CROP)) for face in mixture.averages)
+    padding = ((border, border), (border, border), (0, 0))
+    return {
+        name: np.pad(np.asarray(face), padding, mode="edge") for name, face in zip(trained.labels, faces, strict=True)
+    }
