@@ -4,23 +4,19 @@ The plain mean, pixel by pixel, of the aligned 256x256 training pictures. Which 
 business: only those are opened, so nothing of a validation or test picture can reach an average.
 """
 
-import io
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from ifgan.data.sample import Sample
 from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError, PictureError
-from ifgan.faces.align import ALIGNED_SIZE
-from ifgan.faces.picture import open_picture
+from ifgan.faces.align import ALIGNED_SHAPE
+from ifgan.faces.picture import open_picture, to_png
 from ifgan.files import write_bytes
 from ifgan.labels import in_order
-
-SHAPE = (ALIGNED_SIZE, ALIGNED_SIZE, 3)
 
 
 def average_faces(folder: Path, samples: Iterable[Sample], workers: int | None = None) -> dict[str, np.ndarray]:
@@ -38,7 +34,7 @@ def average_located_faces(located: Iterable[tuple[Path, Sample]], workers: int |
     sums: dict[str, np.ndarray] = {}
     numbers: Counter[str] = Counter()
     for expression, image in map_in_order(_open_aligned, located, workers):
-        total = sums.setdefault(expression, np.zeros(SHAPE))  # float64
+        total = sums.setdefault(expression, np.zeros(ALIGNED_SHAPE))  # float64
         total += image
         numbers[expression] += 1
     if not sums:
@@ -50,7 +46,7 @@ def _open_aligned(located: tuple[Path, Sample]) -> tuple[str, np.ndarray]:
     folder, sample = located
     path = folder / sample.image
     image = open_picture(path)
-    if image.shape != SHAPE:
+    if image.shape != ALIGNED_SHAPE:
         raise PictureError(f"{path}: is {image.shape[1]}x{image.shape[0]}; an aligned face is 256x256")
     return sample.expression, image
 
@@ -58,9 +54,7 @@ def _open_aligned(located: tuple[Path, Sample]) -> tuple[str, np.ndarray]:
 def write_averages(folder: Path, averages: dict[str, np.ndarray]) -> None:
     """One lossless ``<expression>.png`` each."""
     for expression, image in averages.items():
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "PNG")
-        write_bytes(Path(folder) / f"{expression}.png", file.getvalue())
+        write_bytes(Path(folder) / f"{expression}.png", to_png(image))
 
 
 def read_averages(folder: Path) -> dict[str, np.ndarray]:

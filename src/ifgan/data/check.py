@@ -16,15 +16,14 @@ from typing import Any
 from ifgan.data.counts import Counts, count
 from ifgan.data.folds import Fold, fold_faults
 from ifgan.data.leaks import Look, look_at, near_pairs, same_pixels
-from ifgan.data.sample import Sample, read_manifest
+from ifgan.data.sample import SPLITS, Sample, read_manifest
 from ifgan.data.splits import split_samples
 from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError, PictureError, some_of
-from ifgan.faces.align import ALIGNED_SIZE
+from ifgan.faces.align import ALIGNED_SHAPE
 from ifgan.faces.picture import open_picture
 from ifgan.progress import track
 
-SIZE = (ALIGNED_SIZE, ALIGNED_SIZE, 3)
 Seen = list[tuple[Sample, Look]]
 
 
@@ -106,7 +105,7 @@ def _seen(folder: Path, samples: list[Sample], workers: int | None) -> tuple[lis
             image = open_picture(path)
         except PictureError as error:
             return f"{sample.image}: {str(error).removeprefix(f'{path}: ')}"
-        if image.shape != SIZE:
+        if image.shape != ALIGNED_SHAPE:
             return f"{sample.image}: is {image.shape[1]}x{image.shape[0]}, expected 256x256"
         return look_at(image)
 
@@ -179,7 +178,7 @@ def _why_not(samples: list[Sample], fold: Fold | None) -> list[str]:
 def _sizes(samples: list[Sample], fold: Fold) -> dict[str, int]:
     split_of = fold.split_of()
     found = [split_of.get(sample.subject, "in no part") for sample in samples]
-    return {split: found.count(split) for split in dict.fromkeys(("train", "validation", "test", *found))}
+    return {split: found.count(split) for split in dict.fromkeys((*SPLITS, *found))}
 
 
 def _unlisted(folder: Path, samples: list[Sample]) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ifgan.data.sample import SPLITS
 from ifgan.errors import InputError
 from ifgan.files import read_json, write_json
 from ifgan.labels import EXPRESSIONS
@@ -34,7 +35,7 @@ class Fold:
 
     def split_of(self) -> dict[str, str]:
         """Subject id -> train, validation or test."""
-        return {subject: split for split in ("train", "validation", "test") for subject in getattr(self, split)}
+        return {subject: split for split in SPLITS for subject in getattr(self, split)}
 
     def among(self, subjects: set[str]) -> "Fold":
         """The same fold without anybody else."""
@@ -130,7 +131,7 @@ def read_folds(path: Path, subjects: Iterable[str] | None = None) -> list[Fold]:
 
 
 def _empty_parts(folds: list[Fold]) -> list[str]:
-    parts = ((fold, split) for fold in folds for split in ("train", "validation", "test"))
+    parts = ((fold, split) for fold in folds for split in SPLITS)
     return [
         f"fold {fold.index}: its {split} part is empty; 8 train, 1 validates and 1 is tested"
         for fold, split in parts
@@ -139,7 +140,7 @@ def _empty_parts(folds: list[Fold]) -> list[str]:
 
 
 def _read_fold(fold: Mapping[str, list[str]], index: int) -> Fold:
-    parts = {split: fold[split] for split in ("train", "validation", "test")}
+    parts = {split: fold[split] for split in SPLITS}
     if not all(isinstance(ids, list) for ids in parts.values()):
         raise TypeError("a part is no list")  # a string would be read as ids of one letter
     return Fold(**{split: tuple(map(str, ids)) for split, ids in parts.items()}, index=index)
@@ -152,7 +153,7 @@ def fold_faults(folds: list[Fold], subjects: Iterable[str] | None = None) -> lis
     tested: dict[str, int] = {}
     for fold in folds:
         seen: dict[str, str] = {}
-        for split in ("train", "validation", "test"):
+        for split in SPLITS:
             for subject in getattr(fold, split):
                 if subject in seen:
                     faults.append(f"fold {fold.index}: subject {subject} is in {seen[subject]} and in {split}")

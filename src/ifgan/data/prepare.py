@@ -9,7 +9,6 @@ Idempotent: a second run changes no byte. Rejected pictures are tried again, so 
 """
 
 import hashlib
-import io
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -28,7 +27,7 @@ from ifgan.data.source_mark import SOURCE
 from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
 from ifgan.faces.align import align_face
-from ifgan.faces.picture import as_picture
+from ifgan.faces.picture import as_picture, to_png
 from ifgan.faces.pipeline import FoundFaces, Request, find_faces, whole_picture
 from ifgan.files import write_bytes
 from ifgan.progress import track
@@ -188,8 +187,6 @@ def _png(image_hwc_uint8: np.ndarray, source: str) -> bytes:
     """Lossless; grey pictures take one channel, a third of the space. ``source``: its fingerprint, kept as text."""
     red = image_hwc_uint8[..., :1]
     grey = (image_hwc_uint8 == red).all()
-    file = io.BytesIO()
     text = PngInfo()
     text.add_text(SOURCE, source)
-    Image.fromarray(red[..., 0] if grey else image_hwc_uint8).save(file, "PNG", compress_level=4, pnginfo=text)
-    return file.getvalue()
+    return to_png(red[..., 0] if grey else image_hwc_uint8, compress_level=4, pnginfo=text)

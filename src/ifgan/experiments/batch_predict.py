@@ -1,6 +1,5 @@
 """Predictions for many files: one JSON object a line. One bad file never stops the others."""
 
-import io
 import itertools
 import json
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ifgan.errors import InputError, some_of
-from ifgan.faces.picture import PICTURE_SUFFIXES
+from ifgan.faces.picture import PICTURE_SUFFIXES, to_png
 from ifgan.files import safe_name, write_bytes
 from ifgan.folders import walk
 from ifgan.models.system import Redraw
@@ -124,9 +123,7 @@ def _line(path: Path, result: PictureFaces, folder: Path | None) -> dict[str, An
     for number, (face, prediction) in enumerate(zip(faces, result.faces, strict=True)):
         if folder is not None and prediction.average_face is not None:
             file = folder / f"{safe_name(str(path))}_{number}.png"
-            png = io.BytesIO()
-            prediction.average_face.save(png, "PNG")
-            write_bytes(file, png.getvalue())
+            write_bytes(file, to_png(prediction.average_face))
             face["average_face"] = str(file)
     return {"image": str(path), "faces": faces, "error": result.error}
 

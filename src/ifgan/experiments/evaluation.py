@@ -22,6 +22,7 @@ from ifgan.experiments.attention_figure import attention_figure
 from ifgan.experiments.outcome import RunOutcome, results
 from ifgan.experiments.transfer_figure import transfer_figure
 from ifgan.experiments.variants import variant_of
+from ifgan.faces.align import ALIGNED_SHAPE
 from ifgan.faces.model_input import InputForm
 from ifgan.files import write_json, write_text
 from ifgan.labels import in_order
@@ -116,7 +117,7 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
     parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature, what="evaluation")]
     if strangers:
-        grey = {name: np.full((256, 256, 3), 128, np.uint8) for name in labels}  # an average that nobody looks at
+        grey = {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in labels}  # an average that nobody looks at
         pairs = FacePairs(strangers, labels, grey, trained.config.image_size, form=opened.pairs.form)
         parts.append(evaluate(trained.system, pairs, temperature=trained.temperature, what="evaluation"))
     probabilities = np.zeros((len(samples), len(labels)))

@@ -18,6 +18,7 @@ from PIL import Image
 from ifgan.errors import PictureError
 
 ALIGNED_SIZE = 256
+ALIGNED_SHAPE = (ALIGNED_SIZE, ALIGNED_SIZE, 3)  # of an aligned face, and of an average one, uint8 RGB
 # Eye on the left of the picture, eye on the right, nose tip.
 TEMPLATE_XY_PX = np.array([(94.0, 88.0), (162.0, 88.0), (128.0, 124.0)])
 # A head thrown back shows its nose at the eye line; swapped eyes give -0.4 and less.

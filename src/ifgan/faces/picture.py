@@ -7,9 +7,11 @@ Choices: transparent pixels are laid on white, as viewers show them; 16-bit grey
 converted without a colour profile; of an animation the first frame counts.
 """
 
+import io
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -36,6 +38,15 @@ _UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def to_png(image: np.ndarray | Image.Image, **options: Any) -> bytes:
+    """A picture, (height, width, 3) uint8 RGB, (height, width) grey or Pillow's, as a PNG's content; ``options``:
+    Pillow's.
+    """
+    file = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, "PNG", **options)
+    return file.getvalue()
 
 
 def open_picture(path: str | Path) -> np.ndarray:

@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from ifgan.data.averages import write_averages
-from ifgan.faces.align import ALIGNED_SIZE
+from ifgan.data.sample import SPLITS
+from ifgan.faces.align import ALIGNED_SHAPE, ALIGNED_SIZE
 from ifgan.faces.model_input import to_picture
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.training.run_folder import RunFolder
 
 _CROP = 224  # of an aligned face's 256 pixels, in the middle (§4.2)
-_PARTS = ("train", "validation", "test")
 
 
 def adopt(trained: Trained, out: Path, command: list[str]) -> RunFolder:
@@ -30,7 +30,7 @@ def adopt(trained: Trained, out: Path, command: list[str]) -> RunFolder:
 
 
 def _record() -> dict[str, Any]:
-    nobody_knows: dict[str, Any] = {"subjects": {part: [""] for part in _PARTS}, "pictures": dict.fromkeys(_PARTS, 0)}
+    nobody_knows: dict[str, Any] = {"subjects": {part: [""] for part in SPLITS}, "pictures": dict.fromkeys(SPLITS, 0)}
     names = {"data": "", "dataset": "", "extra": [], "averages_from": []}
     return names | {"choice": {"fold": None, "rule": None, "folds": None, "file": None}, "fold": None} | nobody_knows
 
@@ -41,7 +41,7 @@ def _averages(trained: Trained) -> dict[str, np.ndarray]:
     """
     mixture, border = trained.system.mixture, (ALIGNED_SIZE - _CROP) // 2
     if mixture is None:
-        return {name: np.full((ALIGNED_SIZE, ALIGNED_SIZE, 3), 128, np.uint8) for name in trained.labels}
+        return {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in trained.labels}
     faces = (Image.fromarray(to_picture(face)).resize((_CROP, _CROP)) for face in mixture.averages)
     padding = ((border, border), (border, border), (0, 0))
     return {

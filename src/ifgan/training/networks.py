@@ -17,7 +17,7 @@ from ifgan.models.build import build_discriminator, build_system, check_size
 from ifgan.models.system import System
 from ifgan.seeds import seed_for
 
-Reader = Callable[[Tensor], Tensor]  # pictures (B, 3, S, S) in [-1, 1] -> probabilities (B, N)
+Teacher = Callable[[Tensor], Tensor]  # pictures (B, 3, S, S) in [-1, 1] -> probabilities (B, N)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -36,7 +36,7 @@ class Networks:
     discriminator: nn.Module | None
     optimizers: dict[str, torch.optim.Optimizer]
     averaged: AveragedModel | None = None
-    teachers: tuple[Reader, ...] = ()
+    teachers: tuple[Teacher, ...] = ()
 
     @property
     def tested(self) -> System:

@@ -16,7 +16,7 @@ from ifgan.errors import InputError
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import load_trained
 from ifgan.models.system import System, pictures_for_classifier, to_probabilities
-from ifgan.training.networks import Networks, Reader
+from ifgan.training.networks import Networks, Teacher
 
 
 def softened(nets: Networks, batch: Batch, share: float) -> Batch:
@@ -33,14 +33,14 @@ def softened(nets: Networks, batch: Batch, share: float) -> Batch:
     return batch._replace(label=torch.lerp(own, read.clone(), share))
 
 
-def load_teachers(config: Config, labels: tuple[str, ...], device: torch.device) -> tuple[Reader, ...]:
+def load_teachers(config: Config, labels: tuple[str, ...], device: torch.device) -> tuple[Teacher, ...]:
     """The readers in the checkpoints ``config.teachers``, with their own temperatures, views and picture sizes. Raises
     InputError for one that can't be read, has other labels, or sees faces in another form (close-up, grey and so on).
     """
     return tuple(_teacher(Path(file), config, labels, device) for file in config.teachers)
 
 
-def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.device) -> Reader:
+def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.device) -> Teacher:
     trained = load_trained(file, device)
     if trained.labels != labels:
         raise InputError(f"teachers: {file} knows {', '.join(trained.labels)}; expected {', '.join(labels)}")
@@ -56,7 +56,7 @@ def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.
     return read
 
 
-def _averaged(nets: Networks) -> Reader:
+def _averaged(nets: Networks) -> Teacher:
     teacher = nets.tested.eval()
     return lambda image: teacher.classifier(*_read_by(teacher, image))[0].float().softmax(1)
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ifgan.data.synthetic.colour import Painter, fold_shadow
 from ifgan.data.synthetic.expression import LEVELS, NEUTRAL, PROTOTYPES, Pose, draw_pose
@@ -29,6 +28,7 @@ from ifgan.data.synthetic.render import render
 from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actions, paint_background, turn_head
 from ifgan.data.workers import worker_count
 from ifgan.errors import InputError
+from ifgan.faces.picture import to_png
 from ifgan.files import read_json, read_object, write_bytes, write_json, write_text
 from ifgan.progress import track
 from ifgan.seeds import numpy_rng
@@ -124,9 +124,7 @@ def _make_subject(out: Path, seed: int, number: int) -> None:
     identity = draw_identity(seed, number, _studio[0].head)
     rows = []
     for row, image_hwc_uint8 in _studio[0].pictures(identity, seed):
-        content = io.BytesIO()
-        Image.fromarray(image_hwc_uint8).save(content, "PNG", compress_level=4)
-        write_bytes(out / row["image"], content.getvalue())
+        write_bytes(out / row["image"], to_png(image_hwc_uint8, compress_level=4))
         rows.append(row)
     write_json(
         _truth_path(out, number), {"identity": asdict(identity), "pictures": rows}
