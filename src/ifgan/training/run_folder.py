@@ -13,11 +13,12 @@ import yaml
 
 from ifgan.config import COMPUTING, Config
 from ifgan.config_values import read_config, to_dict
-from ifgan.errors import InputError, some_of
+from ifgan.errors import InputError
 from ifgan.files import read_object, read_text, write_json, write_text
 from ifgan.versions import versions_of
 
 PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "facenet-pytorch")
+_OTHERS = ("manifest.csv", "prepare.json", "labels.csv", "synthesis.json", "crossval.json")  # data, and many runs
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class RunFolder:
         run that failed before its first checkpoint is none.
         """
         existing = self.path / "config.yaml"
-        self._refuse_others(existing)
+        self._refuse_others()
         if existing.exists() and (self.last.exists() or self.done):
             self.check(config, split)
             if not resume:
@@ -63,13 +64,10 @@ class RunFolder:
         write_json(self.path / "environment.json", environment(command))
         write_text(existing, yaml.safe_dump(to_dict(config), sort_keys=False))
 
-    def _refuse_others(self, settings: Path) -> None:
-        """A folder of something else, such as the data: a run is not to be mixed into it."""
-        ours = {"split.json", "environment.json", "error.txt"}  # what a failed start may leave
-        if not settings.exists() and self.path.is_dir():
-            strange = sorted(p.name for p in self.path.iterdir() if p.name not in ours and not p.name.endswith(".tmp"))
-            if strange:
-                raise InputError(f"{self.path}: is no run folder and holds {some_of(strange, 3)}; choose a new one")
+    def _refuse_others(self) -> None:
+        """The data's own folder, or that of many runs: one run is not to be mixed into it."""
+        if theirs := [name for name in _OTHERS if (self.path / name).exists()]:
+            raise InputError(f"{self.path}: holds {theirs[0]}, which is no run's; choose a folder for the run alone")
 
     def _note_resumption(self, now: dict[str, Any]) -> None:
         """Keep what the rest of the run is computed by beside what it began with, where it is something else."""
