@@ -50,7 +50,9 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> Config:
-    """The configuration in a YAML file. Raises InputError."""
+    """The configuration in a YAML file. Raises InputError for a file that can't be read, unknown names and
+    values out of type or range.
+    """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

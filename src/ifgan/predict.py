@@ -90,7 +90,8 @@ class Recognizer:
         ``aligned``: pictures are aligned faces already, their central square is read without detection. ``redraw``:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
         who it was; None for what the model was trained with. ``device``: as torch names it, or "auto" for a GPU where
-        there is one. Raises InputError.
+        there is one. Raises InputError for a model that isn't there or is broken, a device that isn't there, and a
+        redrawing that the model can't do.
         """
         if redraw not in (None, *get_args(Redraw)):
             raise InputError(f"redraw {redraw!r}: expected one of {', '.join(get_args(Redraw))}")
@@ -185,7 +186,7 @@ def _faces_or_error(result: PictureFaces) -> list[Prediction]:
 
 def find_checkpoint(model: str | Path) -> Path:
     """The checkpoint file that a name stands for; ``ifgan-wild`` is the package's own, also where a folder of that name
-    lies. Raises InputError.
+    lies. Raises InputError where there is none, here or at the hub.
     """
     if str(model) == PACKAGED_MODEL:
         return packaged_model()

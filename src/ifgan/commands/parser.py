@@ -13,6 +13,7 @@ class Parser(jsonargparse.ArgumentParser):
     """Wrong use is one sentence, without the list of all options."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the sentence and exit with status 2."""
         prog = (getattr(ex, "subcommand_parser", None) or self).prog.replace(" [options]", "")
         if missing := re.search(r"required: (\w+)\.", message):  # the whole parser speaks of a command's arguments
             prog = f"{prog} {missing[1]}"

@@ -28,7 +28,7 @@ Points = dict[str, tuple[float, float]]
 
 
 def parse_points(words: Sequence[str]) -> Points:
-    """``("0.3,0.4",)`` -> {"0.3,0.4": (0.3, 0.4)}. Raises InputError."""
+    """``("0.3,0.4",)`` -> {"0.3,0.4": (0.3, 0.4)}. Raises InputError for a word that is no x,y in the picture."""
     try:
         return {word: (float(word.split(",")[0]), float(word.split(",")[1])) for word in words}
     except (ValueError, IndexError) as error:

@@ -39,8 +39,8 @@ def transfer_figure(
 
     Of each subject and expression the last picture (the strongest, where intensities are known) is shown; a gap where
     there is none. Sets without subjects show pictures drawn at random in their place, as does a figure without inputs
-    unless ``subjects`` are named.
-    Raises InputError.
+    unless ``subjects`` are named. Raises InputError for a subject who is not there, an ending that is no
+    figure's, and where it can't be written.
     """
     groups = _groups(pairs, subjects, count, by_subject=inputs)
     each = 2 if inputs else 1

@@ -59,7 +59,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """What a checkpoint of `save_trained` says about its epoch, without its weights. Raises InputError."""
+    """What a checkpoint of `save_trained` says about its epoch, without its weights. Raises InputError for a
+    file that is missing, cut, or not ours.
+    """
     return _read(path, lambda _: {})[1].get("about", {})
 
 
@@ -101,7 +103,9 @@ def _halved(name: str, weight: Tensor) -> Tensor:
 
 
 def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
-    """Rebuild a trained system, in evaluation mode. Raises InputError."""
+    """Rebuild a trained system, in evaluation mode. Raises InputError for a file that is missing, cut, not ours, or
+    does not fit its own configuration.
+    """
     tensors, header = read_tensors(path)
     try:
         config, labels = from_dict(header["config"], source=str(path)), tuple(header["labels"])

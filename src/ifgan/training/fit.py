@@ -49,7 +49,8 @@ class Session:
 
 
 def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs, *, say: Say | None = None) -> None:
-    """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError.
+    """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError for networks
+    that can't be built or take no such pictures, a checkpoint that isn't theirs, a loss or output that isn't finite.
 
     The best epoch is the one with the highest validation accuracy, among equals the lowest validation loss.
     """

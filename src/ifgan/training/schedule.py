@@ -17,7 +17,7 @@ def learning_rate_factor(config: Config, epochs_done: float, *, start: float = 0
     if config.schedule == "step":
         return config.decay_factor ** (int(done) // config.decay_epochs)
     if done < config.warmup_epochs:
-        return min(max(done, 0.1) / config.warmup_epochs, 1.0)
+        return min(max(done, 0.1) / config.warmup_epochs, 1.0)  # not 0 in the first step, which would learn nothing
     progress = (done - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1e-9)
     return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 

@@ -39,7 +39,9 @@ def save_state(path: Path, nets: Networks, progress: Progress) -> None:
 
 
 def load_state(path: Path, nets: Networks) -> Progress:
-    """Put the networks and optimizers back as `save_state` saw them. Raises InputError."""
+    """Put the networks and optimizers back as `save_state` saw them. Raises InputError for a broken file and
+    for one of other networks.
+    """
     tensors, header = read_tensors(path)
     for part, module in nets.modules().items():
         try:

@@ -38,6 +38,7 @@ class Clip:
 
     @property
     def name(self) -> str:
+        """``"S001-100"``, as the public list has it."""
         return f"{self.subject}-{self.number}"
 
 
@@ -58,6 +59,7 @@ class Listing:
     aside: list[LeftAside] = field(default_factory=list)
 
     def add(self, item: Clip | Rejected | LeftAside) -> None:
+        """Put it where its kind belongs."""
         lists: dict[type, list[Any]] = {Clip: self.clips, Rejected: self.rejected, LeftAside: self.aside}
         lists[type(item)].append(item)
 
@@ -75,6 +77,7 @@ class Session:
         return self.files.get(name.lower(), self.folder / name)
 
     def source(self, stem: str) -> str:
+        """The clip's video as the user finds it, relative to the root."""
         return self.file(f"{stem}.avi").relative_to(self.root).as_posix()
 
     def stems(self) -> list[str]:
@@ -82,6 +85,7 @@ class Session:
         return [] if self.of_pictures() else sorted({m[1].upper() for m in map(CLIP_NAME.fullmatch, self.files) if m})
 
     def of_pictures(self) -> bool:
+        """Whether it holds pictures and no video."""
         suffixes = {path.suffix.lower() for path in self.files.values()}
         return ".avi" not in suffixes and not suffixes.isdisjoint(PICTURE_SUFFIXES)
 
