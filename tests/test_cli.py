@@ -35,7 +35,7 @@ FROZEN = {
     "crossval": "--data --out --extra --averages --methods --rule --folds --folds-file --only --leaks --measure "
     "--engine --cpus-per-fold --gpus-per-fold --threads --dry-run --preset --config",
     "evaluate": "run --data --split --json",
-    "report": "runs --out --split --notes",
+    "report": "runs --out --split --notes --against",
     "export": "model --out --format --full",
     "predict": "pictures --model --json --faces --aligned --one --workers",
 }

@@ -33,7 +33,7 @@ _POSITIONAL = {
     "predict": ("pictures",),
     "export": ("model",),
 }
-_MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str}
+_MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str, "against": str}
 _SPELLED = {("check", "json_file"): "json", ("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
 
 

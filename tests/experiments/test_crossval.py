@@ -17,12 +17,13 @@ from ifgan.data.folds import Fold, read_folds, write_folds
 from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
 from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
+from ifgan.experiments.differences import comparisons
 from ifgan.experiments.jobs import JobEnd, told_by_ray
 from ifgan.experiments.plots import few_subjects_figure
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import PLAN, read_plan, read_runs
 from ifgan.experiments.table import DASH
-from ifgan.experiments.tables import comparisons, fold_table, method_table
+from ifgan.experiments.tables import fold_table, method_table
 from ifgan.files import read_json, write_json
 from tiny_runs import make_prepared, tiny
 

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ifgan.errors import InputError
+from ifgan.experiments.differences import comparisons
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.plots import curves_figure
@@ -249,6 +250,37 @@ def test_several_sets_make_a_table_of_the_paper_s_shape(runs: Path):
     assert planned.header[-1] == "mmi"
     assert {row[0]: row[-1] for row in planned.rows} == {name: DASH for name in (*rows, "ifgan-nogan")}
     assert accuracy_table([baseline, ifgan]) is None  # one set: the other tables say it all
+
+
+def test_a_study_names_what_is_changed_and_compares_with_what_it_is_asked(runs: Path, tmp_path: Path):
+    """Of a setting that most runs share only the others' values are told; two alone are told apart by both."""
+    folder = tmp_path / "runs"
+    shutil.copytree(runs / "baseline", folder / "baseline")
+    for name, old, new in (
+        ("preset", "", ""),
+        ("ema", "weights_ema: 0.0", "weights_ema: 0.5"),
+        ("mixup", "mixup: 0.0", "mixup: 0.2"),
+    ):
+        shutil.copytree(runs / "ifgan", folder / name)
+        text = (folder / name / "config.yaml").read_text()
+        assert old in text
+        (folder / name / "config.yaml").write_text(text.replace(old, new))
+    records = read_runs(folder)
+    assert [record.method for record in records] == ["baseline", "ifgan", "ifgan mixup=0.2", "ifgan weights_ema=0.5"]
+    people = [replace(record.outcome, subjects=("a", "b", "c")) for record in records if record.outcome is not None]
+    records = [replace(record, outcome=outcome) for record, outcome in zip(records, people, strict=True)]
+    (found,) = comparisons(records, ["ifgan", "baseline"]).values()
+    assert [(c.method, c.against) for c in found] == [
+        *((name, "ifgan") for name in ("baseline", "ifgan mixup=0.2", "ifgan weights_ema=0.5")),
+        *((name, "baseline") for name in ("ifgan mixup=0.2", "ifgan weights_ema=0.5")),
+    ]
+    (every,) = comparisons(records).values()
+    assert len(every) == 6
+    with pytest.raises(InputError, match="against 'ours': no method is called so"):
+        write_report(folder, tmp_path / "out", against=["ours"])
+    shutil.rmtree(folder / "mixup")
+    names = [record.method for record in read_runs(folder)]
+    assert names == ["baseline", "ifgan weights_ema=0.0", "ifgan weights_ema=0.5"]
 
 
 def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):

@@ -39,7 +39,12 @@ def evaluate(
 
 
 def report(
-    runs: Path, *, out: Path, split: Literal["validation", "test"] | None = None, notes: Path | None = None
+    runs: Path,
+    *,
+    out: Path,
+    split: Literal["validation", "test"] | None = None,
+    notes: Path | None = None,
+    against: list[str] | None = None,
 ) -> int:
     """Tables (text, Markdown, LaTeX, JSON), figures and one self-contained page about run folders.
 
@@ -48,10 +53,11 @@ def report(
         out: folder for report.html and the rest
         split: which part's outcomes; unset: those that the cross-validation measured, or the test's
         notes: text file whose paragraphs are put on the page, such as why a result is as it is
+        against: compare all others with these methods, as the tables name them; unset: every one with every other
     """
     from ifgan.experiments.report import write_report
 
-    written = write_report(runs, out, split=split, notes=notes)
+    written = write_report(runs, out, split=split, notes=notes, against=against or ())
     print(written.text())
     print(f"{written.page}: open it in a browser")
     return 0

@@ -4,6 +4,7 @@ Reads run folders only; nothing is trained or evaluated here, and no number is t
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +17,7 @@ from ifgan.config import Config
 from ifgan.config_values import to_dict
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import Comparison, accuracy_interval
+from ifgan.experiments.differences import comparison_table, comparisons, verdicts
 from ifgan.experiments.outcome import read_outcome, results
 from ifgan.experiments.report_figures import pictures_of
 from ifgan.experiments.run_records import (
@@ -25,20 +27,12 @@ from ifgan.experiments.run_records import (
     by_set,
     of_own_people,
     on_other_sets,
+    outcomes_of,
     read_plan,
     read_runs,
 )
 from ifgan.experiments.table import Table
-from ifgan.experiments.tables import (
-    accuracy_table,
-    comparison_table,
-    comparisons,
-    fold_table,
-    method_table,
-    outcomes_of,
-    run_table,
-    verdicts,
-)
+from ifgan.experiments.tables import accuracy_table, fold_table, method_table, run_table
 from ifgan.files import read_text, write_bytes, write_json, write_text
 from ifgan.training.starting_weights import taken_over
 
@@ -67,14 +61,16 @@ def write_report(
     title: str = "Identity-free expression recognition",
     split: HeldOut | None = None,
     notes: Path | None = None,
+    against: Sequence[str] = (),
 ) -> Report:
     """Report on every run below ``runs``, on ``split`` (unset: what its cross-validation measured, else the test
     pictures). ``notes``: a text file whose paragraphs stand on the page, for what no record knows: why, and what was
-    tried. Raises InputError when there is no run, a record is broken or the notes can't be read.
+    tried. ``against``: methods with which all others are compared; none: every one with every one before it.
+    Raises InputError when there is no run, a record is broken or the notes can't be read.
     """
     paragraphs = [] if notes is None else read_text(notes).split("\n\n")
     tested, plan, split = _tested(runs, split)
-    found = comparisons(tested)
+    found = comparisons(tested, against)
     tables = _tables(tested, plan, split, found)
     pictures = pictures_of(tested, split)
     for table in tables:
@@ -84,7 +80,7 @@ def write_report(
         write_text(out / f"{name}.tex", table.latex())
     for picture in pictures:
         write_bytes(out / f"{_file_name(picture.title.lower())}.png", picture.png)
-    write_results(tested, out, split)
+    write_results(tested, out, split, against)
     content = {"title": title, "tables": tables, "pictures": pictures, "verdicts": verdicts(found)}
     write_text(out / "report.html", _page(of_own_people(tested), split, content | {"notes": paragraphs}))
     return Report(out, tuple(tables))
@@ -115,11 +111,11 @@ def _measured(runs: Path) -> HeldOut:
     return next((plan.measure for plan in map(read_plan, places) if plan is not None), "test")
 
 
-def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test") -> None:
+def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test", against: Sequence[str] = ()) -> None:
     """results.json with the paired comparisons: in ``out`` for one set, ``out``/<set> for several, and
     ``out``/<set>-to-<set> across data sets; of validation, results_validation.json.
     """
-    groups, found = by_set(records), comparisons(records)
+    groups, found = by_set(records), comparisons(records, against)
     own = set(by_set(of_own_people(records)))
     name = "results.json" if split == "test" else f"results_{split}.json"
     if len(own) > 1:

@@ -11,8 +11,7 @@ from ifgan.experiments.plots import (
     reliability_figure,
     subjects_figure,
 )
-from ifgan.experiments.run_records import RunRecord, by_method, by_set, of_own_people
-from ifgan.experiments.tables import outcomes_of
+from ifgan.experiments.run_records import RunRecord, by_method, by_set, of_own_people, outcomes_of
 from ifgan.training.starting_weights import taken_over
 
 

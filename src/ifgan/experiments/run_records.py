@@ -15,6 +15,7 @@ from ifgan.files import read_object
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import merit
 
+_NOTHING = object()
 PLAN = "crossval.json"  # what a cross-validation was to do
 
 
@@ -149,20 +150,33 @@ def _record(folder: Path, path: Path, split_name: str) -> RunRecord:
 
 
 def _told_apart(records: list[RunRecord]) -> list[RunRecord]:
-    """The same, with the settings in the name that differ among runs of one variant on one set."""
+    """The same, with the settings in the name that differ among runs of one variant on one set; of a setting that most
+    of them share, only the others' values are named.
+    """
     groups: dict[tuple[str, str], list[RunRecord]] = {}
     for record in records:
         groups.setdefault((record.data, record.method), []).append(record)
     named = []
     for (_, variant), group in groups.items():
         settings = [_settings(record) for record in group]
-        differing = [name for name, value in settings[0].items() if any(other[name] != value for other in settings)]
+        usual = _usual([values for k, values in enumerate(settings) if values not in settings[:k]])
         for record, values in zip(group, settings, strict=True):
-            words = [f"{name}={values[name]}" for name in differing]
+            words = [f"{name}={values[name]}" for name, value in usual.items() if values[name] != value]
             method = " ".join([variant, *words])
             outcome = None if record.outcome is None else replace(record.outcome, method=method)
             named.append(replace(record, method=method, outcome=outcome))
     return named
+
+
+def _usual(different: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of settings that differ, the value that more than half of these share, or else what no value equals."""
+    usual: dict[str, Any] = {}
+    for name in different[0]:
+        values = [settings[name] for settings in different]
+        common = next((value for value in values if 2 * values.count(value) > len(values)), _NOTHING)
+        if values.count(common) < len(values):
+            usual[name] = common
+    return usual
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
@@ -225,3 +239,8 @@ def by_set(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
 def of_own_people(records: list[RunRecord]) -> list[RunRecord]:
     """Those tested on the people whom their own fold kept apart, not across data sets."""
     return [record for record in records if not record.other_set]
+
+
+def outcomes_of(records: list[RunRecord]) -> list[RunOutcome]:
+    """The outcomes of those that were evaluated."""
+    return [record.outcome for record in records if record.outcome is not None]

@@ -10,9 +10,9 @@ import numpy as np
 
 from ifgan import metrics
 from ifgan.data.sample import HeldOut
-from ifgan.experiments.comparison import SIGNIFICANT, Comparison, accuracy_interval, compare
-from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
-from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, of_own_people
+from ifgan.experiments.comparison import accuracy_interval
+from ifgan.experiments.outcome import pooled_confusion, pooled_predictions
+from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, of_own_people, outcomes_of
 from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.variants import variant_of
 
@@ -111,48 +111,6 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     )
 
 
-def comparisons(records: list[RunRecord]) -> dict[str, list[Comparison]]:
-    """Per set, every method against every one before it, where they share folds and number of training subjects."""
-    return {data: found for data, on_set in by_set(records).items() if (found := _comparisons(on_set))}
-
-
-def _comparisons(records: list[RunRecord]) -> list[Comparison]:
-    groups = list(by_method(records).values())
-    alike = [(a, b) for k, b in enumerate(groups) for a in groups[:k] if a[0].asked_subjects == b[0].asked_subjects]
-    pairs = [(outcomes_of(b), outcomes_of(a)) for a, b in alike]
-    found = [compare(ours, theirs) for ours, theirs in pairs if ours and theirs]
-    return [comparison for comparison in found if comparison is not None]
-
-
-def comparison_table(found: dict[str, list[Comparison]]) -> Table:
-    """A row a set and pair of methods."""
-    header = (
-        "data",
-        "method",
-        "against",
-        "subjects",
-        "difference of accuracy",
-        "95 % interval",
-        "p",
-        "folds",
-        "p over folds",
-    )
-    rows = tuple(
-        (data, c.method, c.against, str(c.subjects or DASH), f"{c.difference:+.3f}", f"{c.low:+.3f} to {c.high:+.3f}",
-         _p(c.p_value), str(c.folds), DASH if c.p_folds is None else _p(c.p_folds))
-        for data, group in found.items()
-        for c in group
-    )  # fmt: skip
-    note = "same people and folds; interval: bootstrap over subjects; p: paired permutation test over subjects"
-    note += ", of these trained networks; p over folds: paired t test, of training anew"
-    if any(not c.subjects for group in found.values() for c in group):
-        note += "; where no subjects are known, both over pictures"
-    if (most := max(map(len, found.values()))) > 1:
-        note += f"; {most} comparisons of a set, each p by itself: by Bonferroni's rule one below "
-        note += f"{SIGNIFICANT / most:.2g} tells"
-    return Table("Differences", header, rows, note + ".")
-
-
 def accuracy_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table | None:
     """The shape of the paper's tables: a row a method, a column a set, the paper's figure beside it where it has one.
     None where there is one set only.
@@ -179,21 +137,6 @@ def _mean(group: list[RunRecord]) -> str:
     if not accuracies:
         return DASH
     return f"{np.mean(accuracies):.3f}" + (f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else "")
-
-
-def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
-    """A sentence a comparison, whichever way it went."""
-    return [
-        f"On {data}, {c.verdict}: {100 * c.difference:+.1f} points of accuracy ({100 * c.low:+.1f} to "
-        f"{100 * c.high:+.1f}), p {_p(c.p_value)}, {_of_whom(c)}"
-        + ("." if c.p_folds is None else f"; over {c.folds} folds p {_p(c.p_folds)}.")
-        for data, group in found.items()
-        for c in group
-    ]
-
-
-def _of_whom(comparison: Comparison) -> str:
-    return f"{comparison.subjects} people" if comparison.subjects else f"{comparison.pictures} pictures"
 
 
 def fold_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOut = "test") -> Table:
@@ -228,12 +171,3 @@ def _accuracy(record: RunRecord | None) -> str:
     if record is None or record.outcome is None:
         return DASH
     return f"{metrics.accuracy(record.outcome.evaluation.confusion):.3f}"
-
-
-def outcomes_of(records: list[RunRecord]) -> list[RunOutcome]:
-    """The outcomes of those that were evaluated."""
-    return [record.outcome for record in records if record.outcome is not None]
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
