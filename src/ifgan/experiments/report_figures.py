@@ -45,7 +45,7 @@ def pictures_of(records: list[RunRecord], split: HeldOut) -> list[Picture]:
             note = "Each person's share of pictures predicted right, people sorted for each method by itself."
             pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
         if few := few_subjects_figure(on_set):
-            note = "Mean over folds and standard deviation; the same people for every number."
+            note = "Mean and standard deviation over the folds that were run."
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
     pictures += [
         _curves(on_set, where)
