@@ -94,7 +94,7 @@ def test_a_finished_fold_of_other_settings_is_not_kept_for_this_ones(colours: Pa
 @pytest.mark.parametrize("content", ['{"sets": []}', '{"sets": [], "methods": [], "folds": 3, "measure": "oracle"}'])
 def test_a_broken_plan_is_one_sentence(content: str, tmp_path: Path):
     (tmp_path / "crossval.json").write_text(content)
-    with pytest.raises(InputError, match=r"crossval\.json: (expected sets|measure 'oracle')"):
+    with pytest.raises(InputError, match=r"crossval\.json: (expected a JSON object with sets|measure 'oracle')"):
         read_plan(tmp_path)
 
 
@@ -246,7 +246,7 @@ def test_every_set_has_its_own_number_of_folds(colours: Path, tmp_path: Path):
     [
         pytest.param({"methods": ("resnet",)}, "method 'resnet'", id="unknown method"),
         pytest.param({"folds": 7}, "6 subjects can't make 7 folds", id="fewer subjects than folds"),
-        pytest.param({"train_subjects": (5,)}, "train-subjects 5; expected 1 to 3", id="more people than train"),
+        pytest.param({"train_subjects": (5,)}, "train-subjects 5; expected 1 to 2", id="more people than train"),
         pytest.param({"train_subjects": (0,)}, "train-subjects 0", id="nobody trains"),
         pytest.param({"only": (3,)}, "fold 3 of 3", id="fold out of range"),
         pytest.param({"files": (Path("absent.json"),)}, "absent.json: no such file", id="no fold file"),

@@ -131,7 +131,7 @@ def _choices(data: Path, protocol: Protocol, file: Path | None, home: Path | Non
     numbers = range(len(folds)) if protocol.only is None else protocol.only
     if unknown := [number for number in numbers if number not in range(len(folds))]:
         raise InputError(f"{data}: fold {unknown[0]} of {len(folds)}; expected 0 to {len(folds) - 1}")
-    fewest = min(len(folds[number].train) for number in numbers)
+    fewest = min(len(fold.train) for fold in folds)
     if too_many := [count for count in protocol.train_subjects if count is not None and not 0 < count <= fewest]:
         raise InputError(f"{data}: train-subjects {too_many[0]}; expected 1 to {fewest}, whom every fold has")
     return [
