@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ifgan.config import METHODS
+from ifgan.config import METHODS, Config
+from ifgan.config_values import to_dict
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.experiments.run_records import read_runs
@@ -16,8 +17,9 @@ from ifgan.models.build import build_system
 from ifgan.presets import make_config
 from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import build_networks
-from ifgan.training.step import joint_objective
-from tiny_runs import tiny
+from ifgan.training.schedule import config_at
+from ifgan.training.step import joint_objective, train_step
+from tiny_runs import batch_of, tiny
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -28,7 +30,35 @@ def test_a_run_is_called_what_it_is(name: str):
 def test_the_paper_s_methods_come_first_and_change_nothing_else():
     assert tuple(VARIANTS)[:3] == METHODS
     for method in METHODS:
-        assert without_variant(with_variant(make_config("cpu"), method)) == without_variant(make_config("cpu"))
+        config = make_config("cpu")
+        assert to_dict(with_variant(config, method)) == to_dict(config) | {"method": method}
+
+
+def test_what_tells_no_baselines_apart_changes_nothing_of_one():
+    """Settings of G, D and pairs: a baseline's step is the same whatever they are."""
+    plain = tiny(method="baseline", precision="fp32")
+    idle = set(to_dict(plain)) - set(without_variant(plain)) - {"method"}
+    changes = {
+        "attention_key_ratio": 4, "attention_level": 1, "attention_places": ("decoder",), "blank_average": 0.5,
+        "blank_picture": 0.2, "classifier_before": "picture", "classifier_input": "generated", "classifier_start": 0.5,
+        "classifier_views": ("pair",), "discriminator_layers": 2, "discriminator_learning_rate": 0.1,
+        "discriminator_norm": "instance", "discriminator_width": 8, "end_to_end": False, "gan_start": 0.5,
+        "generator_beta1": 0.1, "generator_dropout": 0.5, "generator_encoder": "test_resnet",
+        "generator_learning_rate": 1.0, "generator_levels": 3, "generator_norm": "instance", "generator_width": 8, "joint_batch": False,
+        "lambda_gan": 0.1, "lambda_l1": 7.0, "pair_stem": "first", "redraw": "mixture", "saturating_gan": True,
+        "upsampling": "nearest",
+    }  # fmt: skip
+    assert set(changes) == idle
+    one, other = (_stepped(config) for config in (plain, replace(plain, **changes)))
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _stepped(config: Config) -> dict[str, torch.Tensor]:
+    accelerator = make_accelerator(config)
+    nets = build_networks(config, 3, accelerator)
+    torch.manual_seed(0)
+    train_step(nets, batch_of(6), config_at(config, 0), accelerator, 0)
+    return nets.system.state_dict()
 
 
 def _moved(name: str, **weights: float) -> set[str]:

@@ -21,6 +21,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "ifgan-separate": {"method": "ifgan", "end_to_end": False},
 }
 
+_ABOUT_THE_GENERATOR = ("generator_", "discriminator_", "attention_")
+_NOT_OF_BASELINE = {
+    *("blank_average", "blank_picture", "classifier_before", "classifier_input", "classifier_start"),
+    *("classifier_views", "end_to_end", "gan_start", "joint_batch", "lambda_gan", "lambda_l1", "pair_stem", "redraw"),
+    *("saturating_gan", "upsampling"),
+}
+
 
 def with_variant(config: Config, name: str) -> Config:
     """The settings of a variant: ``config`` with what its name says. Raises InputError for an unknown name."""
@@ -37,9 +44,16 @@ def variant_of(config: Config) -> str:
 
 
 def without_variant(config: Config) -> dict[str, Any]:
-    """The settings that a variant's name doesn't tell."""
+    """The settings that a variant's name doesn't tell; of the baseline those that it has a use for."""
     told = VARIANTS[variant_of(config)]
-    return {name: value for name, value in to_dict(config).items() if name not in told}
+    values = {name: value for name, value in to_dict(config).items() if name not in told}
+    if config.method != "baseline":
+        return values
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in _NOT_OF_BASELINE and not name.startswith(_ABOUT_THE_GENERATOR)
+    }
 
 
 def variant_rank(name: str) -> int:
