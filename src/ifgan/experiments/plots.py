@@ -128,7 +128,7 @@ def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
 
 def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
     """Accuracy on the test people over the number of people who trained, a line a method: mean over folds, and its
-    standard deviation. None where no run was asked for few.
+    standard deviation. None where no run was asked for few, or none was evaluated.
     """
     if all(record.asked_subjects is None for record in records):
         return None
@@ -137,6 +137,8 @@ def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
         if record.outcome is not None:
             found = lines.setdefault(line, {}).setdefault(record.train_subjects, [])
             found.append(metrics.accuracy(record.outcome.evaluation.confusion))
+    if not lines:
+        return None
     figure = new_figure(7, 3.6)
     axis = figure.subplots()
     colours = _colours(list(lines))
