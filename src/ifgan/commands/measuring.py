@@ -25,8 +25,7 @@ def evaluate(
     from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
     from ifgan.experiments.outcome import results
 
-    if people == "all" and split != "test":
-        raise InputError(f"split {split}: --people all takes all of a set, which has no parts then")
+    _refuse_a_part_of_all(people, split)
     outcome = evaluate_run(run, data, split) if people == "split" else evaluate_unseen(run, data)
     for name, value in outcome.evaluation.summary().items():
         if value is not None:
@@ -98,8 +97,7 @@ def figure(
 
     if count < 1:
         raise InputError(f"count {count}: expected at least 1")
-    if people == "all" and split != "test":
-        raise InputError(f"split {split}: --people all takes all of a set, which has no parts then")
+    _refuse_a_part_of_all(people, split)
     others = {"subjects": subjects, "without_inputs": without_inputs} if kind == "attention" else {
         "place": place, "points": points}  # fmt: skip
     if given := [name for name, value in others.items() if value]:
@@ -122,6 +120,11 @@ def figure(
         )
     print(out)
     return 0
+
+
+def _refuse_a_part_of_all(people: str, split: str) -> None:
+    if people == "all" and split != "test":
+        raise InputError(f"split {split}: --people all takes all of a set, which has no parts then")
 
 
 def audit(

@@ -209,10 +209,9 @@ def read_plan(folder: Path) -> Plan | None:
     try:
         measure = content.get("measure", "test")  # the first plans said nothing
         sets, folds = tuple(content["sets"]), content["folds"]
-        of_sets = {
-            name: int(folds[name] if isinstance(folds, dict) else folds) for name in sets
-        }  # one for all at first
-        plan = Plan(sets, tuple(content["methods"]), of_sets, measure)
+        if not isinstance(folds, dict):  # the first plans had one number for all
+            folds = dict.fromkeys(sets, folds)
+        plan = Plan(sets, tuple(content["methods"]), {name: int(folds[name]) for name in sets}, measure)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected sets, methods and folds") from error
     if plan.measure not in get_args(HeldOut):

@@ -25,7 +25,7 @@ def device_named(name: torch.device | str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name}: there is none here ({one_line(error).split(' If ')[0]})") from error
+        raise InputError(f"device {name}: there is none here ({one_line(error)})") from error
     return device
 
 

@@ -12,11 +12,9 @@ from PIL import Image
 from ifgan.data.averages import write_averages
 from ifgan.data.sample import SPLITS
 from ifgan.faces.align import ALIGNED_SHAPE, ALIGNED_SIZE
-from ifgan.faces.model_input import to_picture
+from ifgan.faces.model_input import to_picture, working_side
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.training.run_folder import RunFolder
-
-_CROP = 224  # of an aligned face's 256 pixels, in the middle (§4.2)
 
 
 def adopt(trained: Trained, out: Path, command: list[str]) -> RunFolder:
@@ -39,11 +37,13 @@ def _averages(trained: Trained) -> dict[str, np.ndarray]:
     """Those that the model keeps to mix faces from, which is what networks see of them, as (256, 256, 3) uint8; grey
     ones of a baseline, which keeps none.
     """
-    mixture, border = trained.system.mixture, (ALIGNED_SIZE - _CROP) // 2
+    mixture = trained.system.mixture
     if mixture is None:
         return {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in trained.labels}
-    faces = (Image.fromarray(to_picture(face)).resize((_CROP, _CROP)) for face in mixture.averages)
-    padding = ((border, border), (border, border), (0, 0))
-    return {
-        name: np.pad(np.asarray(face), padding, mode="edge") for name, face in zip(trained.labels, faces, strict=True)
-    }
+    size = mixture.averages.shape[-1]
+    side = round(size * ALIGNED_SIZE / working_side(size))  # what networks see of an aligned face, in its middle
+    before = (ALIGNED_SIZE - side) // 2
+    border = (before, ALIGNED_SIZE - side - before)
+    faces = (np.asarray(Image.fromarray(to_picture(face)).resize((side, side))) for face in mixture.averages)
+    padded = (np.pad(face, (border, border, (0, 0)), mode="edge") for face in faces)
+    return dict(zip(trained.labels, padded, strict=True))

@@ -58,8 +58,8 @@ def synthesize(
     """Make the pictures of subjects 0 to ``subjects`` - 1; those already finished in ``out`` are kept.
 
     Subject k of a seed is the same, byte for byte, whatever the number of subjects or ``workers`` (None: one per
-    core). Raises InputError when anny is missing,
-    when the folder can't be written or holds the set of another seed, or for fewer than one subject.
+    core). Raises InputError when anny is missing, when the folder can't be written or holds the set of another seed, or
+    for fewer than one subject.
     """
     out, started = Path(out), time.monotonic()
     if subjects < 1:
