@@ -48,6 +48,8 @@ class Config:
     """channels of the first level; deeper levels have 2, 4, 8, 8 times as many"""
     generator_encoder: str = "unet"
     """G's encoding path: unet, or a timm backbone that starts from the weights that pretrained names"""
+    generator_pretrained: str | None = None
+    """a checkpoint, or ifgan-wild, whose G it starts from as a whole; unset: its encoding path as pretrained says"""
     generator_levels: int = 5
     """stride-2 levels; image_size must be divisible by 2 to this power"""
     attention_level: int = 2
@@ -79,6 +81,9 @@ class Config:
     pretrained: str = "imagenet"
     """imagenet (timm's weights from its hub), packaged (those inside a package), none, ifgan-wild, or a file with the
     weights, such as a run's checkpoint"""
+    stem_pooling: bool = True
+    """the backbone's stem ends in its max pooling; false: without it, so that maps are twice as fine, for small
+    pictures; only where it has one, as ResNets do"""
     classifier_input: Literal["pair", "generated"] = "pair"
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone, and never the picture"""
     classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)
@@ -152,6 +157,8 @@ class Config:
     """Adam's beta 2"""
     weight_decay: float = 1e-4
     """Adam's L2 penalty, the paper's "weight decay\""""
+    decoupled_decay: bool = False
+    """weight_decay shrinks the weights themselves (AdamW), and is no L2 penalty"""
     schedule: Literal["step", "cosine"] = "step"
     """step: times 0.9 every 10 epochs; cosine: to zero over the run, after warmup_epochs"""
     decay_epochs: int = 10
@@ -166,6 +173,8 @@ class Config:
     """batch normalisation keeps the running statistics that it starts with, so that processes agree exactly"""
 
     # Computing: none of these changes what is learned, but for rounding
+    pictures_on_device: bool = False
+    """all pictures lie in the device's memory and are turned and cropped there: for a GPU that waits for its loaders"""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the device computes in it natively, else fp32"""
     channels_last: bool = True

@@ -137,6 +137,41 @@ def test_networks_start_from_a_checkpoint(tmp_path: Path) -> None:
     assert_close(again.classifier.backbone.state_dict(), expected)
 
 
+def test_a_generator_starts_from_another_as_a_whole(tmp_path: Path) -> None:
+    path, other = tmp_path / "run.safetensors", tmp_path / "baseline.safetensors"
+    drawing, torch_seed = build_system(tiny(), 3), torch.initial_seed()
+    save_trained(path, Trained(drawing, ("anger", "fear", "neutral"), tiny(), {}), half=True)
+    config = tiny(backbone="resnet10t", generator_pretrained=str(path))
+    system = build_system(config, 2)
+    expected = {name: tensor.half().float() for name, tensor in drawing.generator.state_dict().items()}
+    assert_close(system.generator.state_dict(), expected, atol=0, rtol=1e-3, check_dtype=False)
+    assert torch_seed == torch.initial_seed()
+    fresh = build_system(config, 2, pretrained="none").generator.up[0][1].weight
+    assert not torch.equal(fresh, system.generator.up[0][1].weight)  # a checkpoint is rebuilt without the file
+    handed_on = Trained(system, ("anger", "fear"), config, {}).to_hand_on()
+    assert handed_on.config.generator_pretrained is None
+    with pytest.raises(InputError, match="holds no G of this form"):
+        build_system(tiny(generator_pretrained=str(path), generator_width=8), 2)
+    save_trained(other, Trained(build_system(tiny(method="baseline"), 2), ("anger", "fear"), tiny(), {}))
+    with pytest.raises(InputError, match="holds no G of this form"):
+        build_system(tiny(generator_pretrained=str(other)), 2)
+    with pytest.raises(InputError, match=r"gone\.safetensors: no such weights file"):
+        build_system(tiny(generator_pretrained=str(tmp_path / "gone.safetensors")), 2)
+
+
+def test_maps_are_twice_as_fine_without_the_pooling_of_the_stem() -> None:
+    picture = torch.rand(1, 3, 64, 64)
+    sides = {
+        pooling: Classifier(backbone="resnet10t", pictures=1, pretrained="none", stem_pooling=pooling)
+        .backbone.forward_features(picture)
+        .shape[-1]
+        for pooling in (True, False)
+    }
+    assert sides == {True: 2, False: 4}
+    with pytest.raises(InputError, match="tf_efficientnet_lite0 has no max pooling"):
+        Classifier(backbone="tf_efficientnet_lite0", pretrained="none", stem_pooling=False)
+
+
 def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such weights file"):
         Classifier(backbone="resnet18", pretrained=str(tmp_path / "none.pth"))

@@ -75,6 +75,19 @@ def test_decays_that_are_none(decay: float) -> None:
         tiny(weights_ema=decay)
 
 
+@pytest.mark.parametrize(("decoupled", "left"), [(True, 1 - 0.1 * 0.5), (False, 1 - 0.1)])
+def test_decay_is_a_penalty_or_shrinks_the_weights_themselves(decoupled: bool, left: float) -> None:
+    """Without another gradient: Adam's first step has the rate's length, AdamW's takes rate times decay of a weight."""
+    config = tiny(learning_rate=0.1, weight_decay=0.5, decoupled_decay=decoupled)
+    nets = build_networks(config, 3, make_accelerator(config))
+    weight = nets.system.classifier.head.weight
+    with torch.no_grad():
+        weight.fill_(1.0)
+    weight.grad = torch.zeros_like(weight)
+    nets.optimizers["classifier"].step()
+    assert torch.allclose(weight, torch.tensor(left))
+
+
 def test_a_run_of_other_networks_is_not_gone_on_with(tmp_path: Path) -> None:
     accelerator = make_accelerator(tiny())
     save_state(tmp_path / "last.safetensors", build_networks(tiny(), 3, accelerator), Progress())

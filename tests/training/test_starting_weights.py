@@ -35,10 +35,10 @@ def weights(folder: Path, record: dict[str, object]) -> str:
         pytest.param(MINE | {"subjects": dict(train=[""], validation=[""], test=[""])}, None, id="unknown"),
     ],
 )
-@pytest.mark.parametrize("taken", ["pretrained", "teachers"])
+@pytest.mark.parametrize("taken", ["pretrained", "generator_pretrained", "teachers"])
 def test_whom_the_weights_have_seen(theirs: dict[str, object], words: str | None, taken: str, tmp_path: Path) -> None:
     file = weights(tmp_path / "run", theirs)
-    config = Config(pretrained=file) if taken == "pretrained" else Config(teachers=(file,), soft_labels=0.5)
+    config = Config(teachers=(file,), soft_labels=0.5) if taken == "teachers" else Config(**{taken: file})
     ours = MINE | people("abcdef", "g", "h")
     if words is None:
         check_taken_over(config, ours)

@@ -5,6 +5,7 @@ run with loader processes and a run over several machines see the same pictures.
 """
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +83,24 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         """One pair, without a batch axis. The average takes the picture's flip, but not its rotation or crop."""
         epoch, index = key
         expression = self.samples[index].sample.expression
-        augmentation = self._draw(epoch, index)
+        augmentation = self.draw(epoch, index)
         image = to_model_input(self._picture(index), self.size_px, augmentation)
         average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
         return Batch(image, average, torch.tensor(self.labels.index(expression)))
+
+    def batch_of(self, indices: Sequence[int]) -> Batch:
+        """The pairs of the first epoch, with a batch axis: what is tested, where there is no policy."""
+        return Batch(*(torch.stack(tensors) for tensors in zip(*(self[0, index] for index in indices), strict=True)))
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        """Each shrunken picture, (W, W, 3) uint8 with W = working_side(size_px). Raises InputError where they are too
+        many to keep.
+        """
+        if self._cache is None:
+            limit = CACHE_LIMIT_BYTES / 2**30
+            raise InputError(f"{len(self)} pictures of {self.size_px} pixels take more than {limit:g} GiB of memory")
+        self.preload()
+        return map(self._picture, range(len(self)))
 
     def preload(self) -> None:
         """Fill the memory of shrunken pictures now, on threads, where the whole set fits: loader processes, which begin
@@ -104,7 +119,8 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         """(N, 3, S, S) in [-1, 1]: the average faces as the networks see them, in the labels' order."""
         return torch.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
 
-    def _draw(self, epoch: int, index: int) -> Augmentation:
+    def draw(self, epoch: int, index: int) -> Augmentation:
+        """What is varied in a picture in an epoch: nothing, without a policy."""
         if self.policy is None:
             return Augmentation()
         return self.policy.draw(numpy_rng("augment", self.seed, epoch, self.samples[index].path.name, index))

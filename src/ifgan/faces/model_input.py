@@ -110,7 +110,7 @@ def to_model_input(
     Raises PictureError for another array, ValueError for a crop that leaves the picture.
     """
     square = shrink(aligned_hwc_uint8, size_px)
-    left, top = _crop_corner(size_px, augmentation)
+    left, top = crop_corner(size_px, augmentation)
     if augmentation.flip:
         square = square[:, ::-1]
     if augmentation.angle_deg or augmentation.zoom != 1:
@@ -131,7 +131,8 @@ def to_picture(image_chw: Tensor) -> np.ndarray:
     return pixels.to("cpu", torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
-def _crop_corner(size_px: int, augmentation: Augmentation) -> tuple[int, int]:
+def crop_corner(size_px: int, augmentation: Augmentation) -> tuple[int, int]:
+    """Left and top of the crop in pixels. Raises ValueError for one that leaves the picture."""
     room = working_side(size_px) - size_px
     centre = room // 2
     left = centre if augmentation.crop_left_px is None else augmentation.crop_left_px

@@ -13,7 +13,7 @@ from ifgan.models.packaged_weights import packaged_state
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 NOT_OF_FACES = ("imagenet", "packaged", "none")  # names of weights that learnt no expression
-_OURS = "classifier.backbone."  # what E's backbone is called in a checkpoint of ifgan
+_OURS = "classifier.backbone"  # what E's backbone is called in a checkpoint of ifgan
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -28,9 +28,7 @@ def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     if pretrained == "packaged":
         options["pretrained_cfg_overlay"] = {"state_dict": packaged_state(name)}
     elif pretrained not in ("imagenet", "none"):
-        check_weights(pretrained)
-        path = packaged_model() if pretrained == PACKAGED_MODEL else Path(pretrained)
-        options["pretrained_cfg_overlay"] = {"state_dict": _read_state(path, name)}
+        options["pretrained_cfg_overlay"] = {"state_dict": _backbone_state(pretrained, name)}
     try:
         return timm.create_model(name, **options)
     except Exception as error:  # timm, the hub client and torch each raise their own kinds
@@ -50,19 +48,46 @@ def check_weights(pretrained: str) -> None:
         raise InputError(f"{pretrained}: no such weights file; expected {names} or a file{hint}")
 
 
+def leave_out_pooling(backbone: nn.Module, name: str) -> None:
+    """Take the max pooling from behind a ResNet's stem. Raises InputError for a backbone without one."""
+    if not isinstance(getattr(backbone, "maxpool", None), nn.MaxPool2d):
+        raise InputError(f"stem_pooling false: backbone {name} has no max pooling behind its stem")
+    backbone.maxpool = nn.Identity()
+
+
 def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """From [-1, 1] to what ImageNet's networks expect: (B, C, S, S) with ``mean`` and ``std`` (1, C, 1, 1)."""
     return ((pictures + 1) / 2 - mean) / std
 
 
-def _read_state(path: Path, backbone: str) -> dict[str, Tensor]:
+def read_part(source: str, part: str) -> dict[str, Tensor]:
+    """Of a checkpoint of ifgan, or of "ifgan-wild", the weights of one part of its system, by their names within it;
+    empty where it has none. Raises InputError for a file that is missing or can't be read.
+    """
+    return _part(_read_state(source), part)
+
+
+def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    found = {name.removeprefix(f"{part}."): state[name] for name in state if name.startswith(f"{part}.")}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in found.items()}
+
+
+def _read_state(source: str) -> dict[str, Tensor]:
+    check_weights(source)
+    path = packaged_model() if source == PACKAGED_MODEL else Path(source)
     try:
-        if path.suffix != ".safetensors":
-            return torch.load(path, map_location="cpu", weights_only=True)
-        state = load_file(path)
+        return (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
     except Exception as error:  # pickle, zip and safetensors each raise their own kinds
         raise InputError(f"{path}: can't be read as weights ({_short(error)})") from error
-    ours = {name.removeprefix(_OURS): tensor.float() for name, tensor in state.items() if name.startswith(_OURS)}
+
+
+def _backbone_state(source: str, backbone: str) -> dict[str, Tensor]:
+    state = _read_state(source)
+    ours = _part(state, _OURS)
     known = timm.get_pretrained_cfg(backbone)
     if known is not None and (stem := f"{known.first_conv}.weight") in ours:
         ours[stem] = ours[stem][:, :3]  # of a pair's six channels the picture's; three stay three

@@ -5,6 +5,7 @@ from torch import nn
 
 from ifgan.config import Config
 from ifgan.errors import InputError, one_line
+from ifgan.models.backbones import read_part
 from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
@@ -15,13 +16,14 @@ from ifgan.models.system import System
 def build_system(config: Config, classes: int, *, pretrained: str | None = None) -> System:
     """G and E (E alone for the baseline) with fresh weights; ``pretrained`` overrides the configuration's."""
     weights = config.pretrained if pretrained is None else pretrained
-    generator = None if config.method == "baseline" else _generator(config, weights)
+    generator = None if config.method == "baseline" else _generator(config, weights, start=pretrained is None)
     classifier = Classifier(
         backbone=config.backbone,
         classes=classes,
         pictures=2 if generator is not None and config.classifier_input == "pair" else 1,
         pretrained=weights,
         pair_stem=config.pair_stem,
+        stem_pooling=config.stem_pooling,
         dropout=config.classifier_dropout,
     )
     mixture = None if generator is None else Mixture(classes, config.image_size)
@@ -46,10 +48,12 @@ def build_discriminator(config: Config) -> Discriminator | None:
     )
 
 
-def _generator(config: Config, pretrained: str) -> Generator:
-    return Generator(
+def _generator(config: Config, pretrained: str, *, start: bool) -> Generator:
+    """``start``: whether it begins as ``generator_pretrained`` says."""
+    given = config.generator_pretrained if start else None
+    generator = Generator(
         encoder=config.generator_encoder,
-        pretrained=pretrained,
+        pretrained=pretrained if given is None else "none",
         width=config.generator_width,
         levels=config.generator_levels,
         attention_level=0 if config.method == "ifgan-noattention" else config.attention_level,
@@ -59,6 +63,13 @@ def _generator(config: Config, pretrained: str) -> Generator:
         upsampling=config.upsampling,
         dropout=config.generator_dropout,
     )
+    if given is not None:
+        state = read_part(given, "generator")
+        try:
+            generator.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(f"generator_pretrained {given}: holds no G of this form ({one_line(error)})") from error
+    return generator
 
 
 @torch.no_grad()

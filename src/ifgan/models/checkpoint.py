@@ -44,7 +44,8 @@ class Trained:
         """The same without the paths of weights that it started from or was taught by, which only training needs."""
         known = self.config.pretrained in (*NOT_OF_FACES, PACKAGED_MODEL)
         pretrained = self.config.pretrained if known else "none"
-        return replace(self, config=replace(self.config, pretrained=pretrained, teachers=(), soft_labels=0.0))
+        config = replace(self.config, pretrained=pretrained, generator_pretrained=None, teachers=(), soft_labels=0.0)
+        return replace(self, config=config)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, make_backbone, to_imagenet_range
+from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, leave_out_pooling, make_backbone, to_imagenet_range
 
 ClassifierInput = Literal["pair", "generated"]
 PairStem = Literal["repeat", "first"]
@@ -24,6 +24,8 @@ class Classifier(nn.Module):
         pretrained: "imagenet", "packaged", "none" or a file (backbones.py). Raises InputError when they can't be had.
         pair_stem: how ImageNet's three-channel stem becomes six: "repeat" halves and repeats it (timm's rule, the two
             pictures weigh the same); "first" starts from the single-picture network, the second half at zero.
+        stem_pooling: whether the stem ends in its max pooling; without it maps are twice as fine. Raises InputError for
+            a backbone that has none to leave out.
         dropout: share of the features that the decision doesn't see in training; the island loss sees all.
     """
 
@@ -38,10 +40,13 @@ class Classifier(nn.Module):
         pictures: int = 2,
         pretrained: str = "imagenet",
         pair_stem: PairStem = "repeat",
+        stem_pooling: bool = True,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.backbone = make_backbone(backbone, pretrained, in_chans=3 * pictures, num_classes=0)  # -> (B, F)
+        if not stem_pooling:
+            leave_out_pooling(self.backbone, backbone)
         if pictures == 2 and pair_stem == "first":
             _keep_first_picture(self.backbone)
         self.dropout = nn.Dropout(dropout)

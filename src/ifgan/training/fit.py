@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -12,6 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch.utils.data import DataLoader
 
 from ifgan.config import Config
+from ifgan.data.on_device import PairsOnDevice
 from ifgan.data.pairs import Batch, FacePairs
 from ifgan.errors import InputError
 from ifgan.metrics import fit_temperature
@@ -37,8 +39,8 @@ class Session:
 
     config: Config
     run: RunFolder
-    train: FacePairs
-    validation: FacePairs
+    train: FacePairs | PairsOnDevice
+    validation: FacePairs | PairsOnDevice
     accelerator: Accelerator
     say: Say
 
@@ -54,7 +56,11 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
 
     The best epoch is the one with the highest validation accuracy, among equals the lowest validation loss.
     """
-    session = Session(config, run, train, validation, make_accelerator(config), say or _print)
+    accelerator = make_accelerator(config)
+    training, held_out = (
+        PairsOnDevice(part, accelerator.device) if config.pictures_on_device else part for part in (train, validation)
+    )
+    session = Session(config, run, training, held_out, accelerator, say or _print)
     nets = build_networks(config, len(train.labels), session.accelerator)
     if nets.system.mixture is not None:
         nets.system.mixture.to(session.accelerator.device).averages.copy_(train.average_inputs())
@@ -119,22 +125,30 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
     )
     config = config_at(config, progress.epoch)
     nets.train(freeze_batch_statistics=config.freeze_batch_statistics)
-    if config.workers:
-        session.train.preload()
-    pinned = accelerator.device.type == "cuda"
-    loader = DataLoader(session.train, batch_sampler=batches, num_workers=config.workers, pin_memory=pinned)
+    loader = _loader(session, batches)
     what = f"{config.method} epoch {progress.epoch + 1}/{config.epochs}"
     for batch in track(loader, what, len(batches), "steps", part=True) if session.leads else loader:
         step = progress.epoch * batches.steps + progress.step
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
         torch.manual_seed(seed_for("step", config.seed, step, accelerator.process_index))
-        losses = train_step(nets, _to_device(Batch(*batch), session), config, accelerator, step)
+        losses = train_step(nets, _to_device(batch, session), config, accelerator, step)
         nets.follow()
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in losses.items()}
         progress.step += 1
         if config.checkpoint_steps and progress.step % config.checkpoint_steps == 0:
             checkpoint(session, nets, progress)
     return {name: total / progress.step for name, total in progress.sums.items()}
+
+
+def _loader(session: Session, batches: EpochBatches) -> DataLoader:
+    """What one epoch's batches are made of, loaded by processes or here: pairs, or draws for pairs on the device."""
+    config, train = session.config, session.train
+    if isinstance(train, PairsOnDevice):
+        return DataLoader(train.draws, batch_sampler=batches, num_workers=config.workers)
+    if config.workers:
+        train.preload()
+    pinned = session.accelerator.device.type == "cuda"
+    return DataLoader(train, batch_sampler=batches, num_workers=config.workers, pin_memory=pinned)
 
 
 def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
@@ -167,7 +181,8 @@ def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:
     session.accelerator.wait_for_everyone()
 
 
-def _to_device(batch: Batch, session: Session) -> Batch:
+def _to_device(loaded: Any, session: Session) -> Batch:
+    batch = session.train.batch(loaded) if isinstance(session.train, PairsOnDevice) else Batch(*loaded)
     layout = torch.channels_last if session.config.channels_last else torch.contiguous_format
     image, average = (
         tensor.to(session.accelerator.device, memory_format=layout, non_blocking=True)

@@ -111,12 +111,13 @@ def _forward_in_fp32(convolution: nn.Module, x: Tensor) -> Tensor:
 
 
 def _adam(config: Config, name: str, module: nn.Module) -> torch.optim.Optimizer:
-    """Adam of §4.3; its decay is the L2 penalty of Adam, not AdamW's."""
+    """Adam of §4.3; its decay is the L2 penalty of Adam, not AdamW's, unless asked for."""
+    kind = torch.optim.AdamW if config.decoupled_decay else torch.optim.Adam
     rate, beta1 = config.learning_rates[name], config.beta1
     if name != "classifier":  # G and D compete; pix2pix gives them another momentum
         beta1 = config.generator_beta1 if config.generator_beta1 is not None else beta1
     betas = (beta1, config.beta2)
-    return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, weight_decay=config.weight_decay, fused=True)
+    return kind(module.parameters(), lr=rate, betas=betas, weight_decay=config.weight_decay, fused=True)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from ifgan.weights import PACKAGED_MODEL
 
 def taken_over(config: Config) -> tuple[str, ...]:
     """Files, or the package's own model, whose weights come from faces."""
-    return tuple(name for name in (config.pretrained, *config.teachers) if name not in NOT_OF_FACES)
+    names = (config.pretrained, config.generator_pretrained, *config.teachers)
+    return tuple(name for name in names if name is not None and name not in NOT_OF_FACES)
 
 
 def check_taken_over(config: Config, record: dict[str, Any]) -> None:
