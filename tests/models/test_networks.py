@@ -172,6 +172,15 @@ def test_maps_are_twice_as_fine_without_the_pooling_of_the_stem() -> None:
         Classifier(backbone="tf_efficientnet_lite0", pretrained="none", stem_pooling=False)
 
 
+def test_weights_of_another_backbone_name_theirs(tmp_path: Path) -> None:
+    path, config = str(tmp_path / "best.safetensors"), tiny(method="baseline", backbone="resnet10t")
+    save_trained(Path(path), Trained(build_system(config, 2), ("anger", "fear"), config, {}))
+    with pytest.raises(InputError, match="of backbone resnet10t, and not of resnet18"):
+        Classifier(backbone="resnet18", pretrained=path)
+    with pytest.raises(InputError, match="of backbone resnet10t, and not of resnet18"):  # as G's encoding path
+        build_system(tiny(generator_encoder="resnet18", backbone="resnet10t", pretrained=path), 2)
+
+
 def test_missing_weights_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such weights file"):
         Classifier(backbone="resnet18", pretrained=str(tmp_path / "none.pth"))

@@ -1,10 +1,12 @@
 """timm backbones with or without ImageNet's weights, for E (paper §4.3) and, as an option, for G's encoding path."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -73,21 +75,32 @@ def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
 
 
 def _read_state(source: str) -> dict[str, Tensor]:
-    check_weights(source)
-    path = packaged_model() if source == PACKAGED_MODEL else Path(source)
+    path = _weights_file(source)
     try:
-        return (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and safetensors each raise their own kinds
         raise InputError(f"{path}: can't be read as weights ({_short(error)})") from error
+
+
+def _weights_file(source: str) -> Path:
+    check_weights(source)
+    return packaged_model() if source == PACKAGED_MODEL else Path(source)
+
+
+def _backbone_of(path: Path) -> str | None:
+    """Of which backbone a checkpoint of ifgan says that its E is."""
+    with safe_open(path, framework="pt") as file:
+        header = json.loads((file.metadata() or {}).get("ifgan", "{}"))
+    return header.get("config", {}).get("backbone")
 
 
 def _backbone_state(source: str, backbone: str) -> dict[str, Tensor]:
     state = _read_state(source)
     ours = _part(state, _OURS)
+    if ours and (theirs := _backbone_of(_weights_file(source))) not in (None, backbone):
+        raise InputError(f"weights {source!r}: of backbone {theirs}, and not of {backbone}; pass the backbone of its E")
     known = timm.get_pretrained_cfg(backbone)
     if known is not None and (stem := f"{known.first_conv}.weight") in ours:
         ours[stem] = ours[stem][:, :3]  # of a pair's six channels the picture's; three stay three
