@@ -81,6 +81,8 @@ class Config:
     pretrained: str = "imagenet"
     """imagenet (timm's weights from its hub), packaged (those inside a package), none, ifgan-wild, or a file with the
     weights, such as a run's checkpoint"""
+    pretrained_head: bool = False
+    """E's last layer, which decides, starts from that of pretrained, a checkpoint that knows the same expressions"""
     stem_pooling: bool = True
     """the backbone's stem ends in its max pooling; false: without it, so that maps are twice as fine, for small
     pictures; only where it has one, as ResNets do"""

@@ -159,6 +159,22 @@ def test_a_generator_starts_from_another_as_a_whole(tmp_path: Path) -> None:
         build_system(tiny(generator_pretrained=str(tmp_path / "gone.safetensors")), 2)
 
 
+def test_a_classifier_starts_from_another_as_a_whole(tmp_path: Path) -> None:
+    """What it says of a picture is what the other said, while the second half of its pairs weighs nothing."""
+    path, config = str(tmp_path / "best.safetensors"), tiny(method="baseline", backbone="resnet10t")
+    learnt = build_system(config, 3).eval()
+    torch.nn.init.normal_(learnt.classifier.head.weight)
+    save_trained(Path(path), Trained(learnt, ("anger", "fear", "neutral"), config, {}))
+    start = {"backbone": "resnet10t", "pair_stem": "first", "pretrained": path, "pretrained_head": True}
+    system = build_system(tiny(**start), 3).eval()
+    picture, face = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    assert_close(system.classifier(picture, face)[0], learnt.classifier(picture)[0], atol=1e-5, rtol=1e-5)
+    with pytest.raises(InputError, match="knows 3 expressions; expected 4"):
+        build_system(tiny(**start), 4)
+    with pytest.raises(InputError, match="pretrained none is no checkpoint of ifgan"):
+        build_system(tiny(pretrained_head=True), 3)
+
+
 def test_maps_are_twice_as_fine_without_the_pooling_of_the_stem() -> None:
     picture = torch.rand(1, 3, 64, 64)
     sides = {

@@ -7,7 +7,9 @@ import pytest
 from ifgan.config import Config
 from ifgan.errors import InputError
 from ifgan.files import write_json
-from ifgan.training.starting_weights import check_taken_over
+from ifgan.models.checkpoint import save_trained
+from ifgan.training.starting_weights import check_head, check_taken_over
+from tiny_model import tiny_trained
 
 MINE = {"data": "mine", "dataset": "ckplus", "extra": []}
 
@@ -45,6 +47,15 @@ def test_whom_the_weights_have_seen(theirs: dict[str, object], words: str | None
     else:
         with pytest.raises(InputError, match=words):
             check_taken_over(config, ours)
+
+
+def test_a_decision_about_other_expressions_is_refused(tmp_path: Path) -> None:
+    trained = tiny_trained("baseline")
+    save_trained(tmp_path / "best.safetensors", trained)
+    config = Config(pretrained=str(tmp_path / "best.safetensors"), pretrained_head=True)
+    check_head(config, trained.labels)
+    with pytest.raises(InputError, match="knows anger, happiness, surprise, neutral; expected anger, fear"):
+        check_head(config, ("anger", "fear"))
 
 
 def test_two_sets_of_rendered_people_have_other_people_by_the_same_names(tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ def _describe_networks(config: Config, classes: int) -> None:
     from ifgan.models.backbones import check_weights
     from ifgan.models.build import build_discriminator, build_system, check_size
 
-    check_weights(config.pretrained)
+    for source in (config.pretrained, config.generator_pretrained or "none"):
+        check_weights(source)
     system, discriminator = build_system(config, classes, pretrained="none"), build_discriminator(config)
     check_size(config, system, discriminator)
     parts = {"G": system.generator, "D": discriminator, "E": system.classifier}

@@ -5,7 +5,7 @@ from torch import nn
 
 from ifgan.config import Config
 from ifgan.errors import InputError, one_line
-from ifgan.models.backbones import read_part
+from ifgan.models.backbones import NOT_OF_FACES, read_part
 from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
@@ -26,6 +26,8 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         stem_pooling=config.stem_pooling,
         dropout=config.classifier_dropout,
     )
+    if config.pretrained_head and pretrained is None:
+        classifier.head.load_state_dict(_head(weights, classes))
     mixture = None if generator is None else Mixture(classes, config.image_size)
     return System(
         classifier,
@@ -37,6 +39,15 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         mirror=config.mirror,
         redraw=config.redraw,
     )
+
+
+def _head(source: str, classes: int) -> dict[str, torch.Tensor]:
+    state = read_part(source, "classifier.head") if source not in NOT_OF_FACES else {}
+    if not state:
+        raise InputError(f"pretrained_head: pretrained {source} is no checkpoint of ifgan, which has one")
+    if len(state["bias"]) != classes:
+        raise InputError(f"pretrained_head: {source} knows {len(state['bias'])} expressions; expected {classes}")
+    return state
 
 
 def build_discriminator(config: Config) -> Discriminator | None:

@@ -45,7 +45,7 @@ class Trained:
         known = self.config.pretrained in (*NOT_OF_FACES, PACKAGED_MODEL)
         pretrained = self.config.pretrained if known else "none"
         config = replace(self.config, pretrained=pretrained, generator_pretrained=None, teachers=(), soft_labels=0.0)
-        return replace(self, config=config)
+        return replace(self, config=replace(config, pretrained_head=False))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
@@ -57,6 +57,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, A
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `write_tensors` wrote. Raises InputError for a missing, cut or foreign file, or another format."""
     return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118, no mapping
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """The names of a checkpoint's logits, without its weights. Raises InputError like `read_about`."""
+    return tuple(_read(path, lambda _: {})[1].get("labels", ()))
 
 
 def read_about(path: Path) -> dict[str, Any]:

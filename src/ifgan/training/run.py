@@ -6,7 +6,7 @@ from ifgan.training.fit import Say, fit
 from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import check_taught
-from ifgan.training.starting_weights import check_taken_over
+from ifgan.training.starting_weights import check_head, check_taken_over
 
 
 def train_run(
@@ -17,6 +17,7 @@ def train_run(
     """
     check_taught(config)
     check_taken_over(config, data.record)
+    check_head(config, data.labels)
     run.start(config, data.record, command, resume=resume)
     if not run.done:
         write_averages(run.path / "average_faces", data.averages)

@@ -10,13 +10,22 @@ from ifgan.data.people import same_names
 from ifgan.errors import InputError, some_of
 from ifgan.files import read_json
 from ifgan.models.backbones import NOT_OF_FACES
-from ifgan.weights import PACKAGED_MODEL
+from ifgan.models.checkpoint import read_labels
+from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 
 def taken_over(config: Config) -> tuple[str, ...]:
     """Files, or the package's own model, whose weights come from faces."""
     names = (config.pretrained, config.generator_pretrained, *config.teachers)
     return tuple(name for name in names if name is not None and name not in NOT_OF_FACES)
+
+
+def check_head(config: Config, labels: tuple[str, ...]) -> None:
+    """Raise InputError where E's decision is to start from one about other expressions than ``labels``."""
+    if config.pretrained_head and config.pretrained not in NOT_OF_FACES:
+        path = packaged_model() if config.pretrained == PACKAGED_MODEL else Path(config.pretrained)
+        if (theirs := read_labels(path)) != labels:
+            raise InputError(f"pretrained_head: {path} knows {', '.join(theirs)}; expected {', '.join(labels)}")
 
 
 def check_taken_over(config: Config, record: dict[str, Any]) -> None:
