@@ -49,6 +49,13 @@ def test_whom_the_weights_have_seen(theirs: dict[str, object], words: str | None
             check_taken_over(config, ours)
 
 
+def test_a_baseline_takes_over_no_generator(tmp_path: Path) -> None:
+    file = weights(tmp_path / "run", MINE | people("h", "", ""))
+    check_taken_over(Config(method="baseline", generator_pretrained=file), MINE | people("abcdef", "g", "h"))
+    with pytest.raises(InputError, match="1 people whom this run holds out"):
+        check_taken_over(Config(generator_pretrained=file), MINE | people("abcdef", "g", "h"))
+
+
 def test_a_decision_about_other_expressions_is_refused(tmp_path: Path) -> None:
     trained = tiny_trained("baseline")
     save_trained(tmp_path / "best.safetensors", trained)

@@ -16,7 +16,8 @@ from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 def taken_over(config: Config) -> tuple[str, ...]:
     """Files, or the package's own model, whose weights come from faces."""
-    names = (config.pretrained, config.generator_pretrained, *config.teachers)
+    drawing = None if config.method == "baseline" else config.generator_pretrained  # a baseline has no G to start
+    names = (config.pretrained, drawing, *config.teachers)
     return tuple(name for name in names if name is not None and name not in NOT_OF_FACES)
 
 
