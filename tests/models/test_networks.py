@@ -193,6 +193,8 @@ def test_weights_of_another_backbone_name_theirs(tmp_path: Path) -> None:
     save_trained(Path(path), Trained(build_system(config, 2), ("anger", "fear"), config, {}))
     with pytest.raises(InputError, match="of backbone resnet10t, and not of resnet18"):
         Classifier(backbone="resnet18", pretrained=path)
+    torch.save(build_system(config, 2).state_dict(), tmp_path / "plain.pth")  # says nothing of whose it is
+    Classifier(backbone="resnet10t", pictures=1, pretrained=str(tmp_path / "plain.pth"))
     with pytest.raises(InputError, match="of backbone resnet10t, and not of resnet18"):  # as G's encoding path
         build_system(tiny(generator_encoder="resnet18", backbone="resnet10t", pretrained=path), 2)
 

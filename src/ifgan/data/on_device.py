@@ -20,7 +20,8 @@ _NOTHING_BLANK = (0, 0, 0, 0)
 
 class Draws(torch.utils.data.Dataset[Tensor]):
     """What is drawn for the pictures of ``pairs``, for loader processes that never touch a device. Indexed by (epoch,
-    index); (10,) each: index, flip, angle, zoom, left and top of the crop, left, top, right and bottom of the blank.
+    index); (10,) float32 each: index, flip (0 or 1), angle in degrees, zoom, and in pixels left and top of the crop,
+    left, top, right and bottom of the blank; see `ifgan.faces.model_input.Augmentation`.
     """
 
     def __init__(self, pairs: FacePairs) -> None:
@@ -61,7 +62,7 @@ class PairsOnDevice:
         return self.batch(torch.stack([self.draws[0, index] for index in indices]))
 
     def batch(self, drawn: Tensor) -> Batch:
-        """The pairs of collated rows of `Draws`, (B, 10), on the device."""
+        """The pairs of collated rows of `Draws`, (B, 10), on the device; see `ifgan.data.pairs.Batch`."""
         index, flip, angle_deg, zoom, *corner_and_blank = drawn.to(self._pictures.device).unbind(1)  # (B,) each
         maps = self._maps(flip, angle_deg, zoom, *corner_and_blank[:2])
         grid = F.affine_grid(maps, [len(index), 1, self.size_px, self.size_px], align_corners=False)

@@ -75,7 +75,7 @@ def _part(state: dict[str, Tensor], part: str) -> dict[str, Tensor]:
 
 
 def _read_state(source: str) -> dict[str, Tensor]:
-    path = _weights_file(source)
+    path = weights_file(source)
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -84,13 +84,16 @@ def _read_state(source: str) -> dict[str, Tensor]:
         raise InputError(f"{path}: can't be read as weights ({_short(error)})") from error
 
 
-def _weights_file(source: str) -> Path:
+def weights_file(source: str) -> Path:
+    """The file that a name of weights from faces stands for. Raises InputError where there is none."""
     check_weights(source)
     return packaged_model() if source == PACKAGED_MODEL else Path(source)
 
 
 def _backbone_of(path: Path) -> str | None:
-    """Of which backbone a checkpoint of ifgan says that its E is."""
+    """Of which backbone a checkpoint of ifgan says that its E is; None for files that say nothing."""
+    if path.suffix != ".safetensors":
+        return None
     with safe_open(path, framework="pt") as file:
         header = json.loads((file.metadata() or {}).get("ifgan", "{}"))
     return header.get("config", {}).get("backbone")
@@ -99,7 +102,7 @@ def _backbone_of(path: Path) -> str | None:
 def _backbone_state(source: str, backbone: str) -> dict[str, Tensor]:
     state = _read_state(source)
     ours = _part(state, _OURS)
-    if ours and (theirs := _backbone_of(_weights_file(source))) not in (None, backbone):
+    if ours and (theirs := _backbone_of(weights_file(source))) not in (None, backbone):
         raise InputError(f"weights {source!r}: of backbone {theirs}, and not of {backbone}; pass the backbone of its E")
     known = timm.get_pretrained_cfg(backbone)
     if known is not None and (stem := f"{known.first_conv}.weight") in ours:

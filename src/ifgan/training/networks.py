@@ -111,7 +111,7 @@ def _forward_in_fp32(convolution: nn.Module, x: Tensor) -> Tensor:
 
 
 def _adam(config: Config, name: str, module: nn.Module) -> torch.optim.Optimizer:
-    """Adam of §4.3; its decay is the L2 penalty of Adam, not AdamW's, unless asked for."""
+    """Adam of §4.3; its decay is an L2 penalty, or with ``decoupled_decay`` AdamW's (https://arxiv.org/abs/1711.05101)."""
     kind = torch.optim.AdamW if config.decoupled_decay else torch.optim.Adam
     rate, beta1 = config.learning_rates[name], config.beta1
     if name != "classifier":  # G and D compete; pix2pix gives them another momentum

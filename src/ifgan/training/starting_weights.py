@@ -9,9 +9,9 @@ from ifgan.config import Config
 from ifgan.data.people import same_names
 from ifgan.errors import InputError, some_of
 from ifgan.files import read_json
-from ifgan.models.backbones import NOT_OF_FACES
+from ifgan.models.backbones import NOT_OF_FACES, weights_file
 from ifgan.models.checkpoint import read_labels
-from ifgan.weights import PACKAGED_MODEL, packaged_model
+from ifgan.weights import PACKAGED_MODEL
 
 
 def taken_over(config: Config) -> tuple[str, ...]:
@@ -23,10 +23,11 @@ def taken_over(config: Config) -> tuple[str, ...]:
 
 def check_head(config: Config, labels: tuple[str, ...]) -> None:
     """Raise InputError where E's decision is to start from one about other expressions than ``labels``."""
-    if config.pretrained_head and config.pretrained not in NOT_OF_FACES:
-        path = packaged_model() if config.pretrained == PACKAGED_MODEL else Path(config.pretrained)
-        if (theirs := read_labels(path)) != labels:
-            raise InputError(f"pretrained_head: {path} knows {', '.join(theirs)}; expected {', '.join(labels)}")
+    if not config.pretrained_head or config.pretrained in NOT_OF_FACES:
+        return
+    if (theirs := read_labels(weights_file(config.pretrained))) != labels:
+        names = f"{', '.join(theirs)}; expected {', '.join(labels)}"
+        raise InputError(f"pretrained_head: {config.pretrained} knows {names}")
 
 
 def check_taken_over(config: Config, record: dict[str, Any]) -> None:
