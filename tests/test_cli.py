@@ -1,5 +1,6 @@
 """The command line: its names are frozen, wrong use is one sentence and status 2, and it ends quietly."""
 
+import json
 import os
 import re
 import subprocess
@@ -240,6 +241,12 @@ def test_the_version_and_the_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert end.value.code == 0
     said = subprocess.run([sys.executable, "-m", "ifgan", "--version"], capture_output=True, text=True, check=True)
     assert capsys.readouterr().out == said.stdout == f"ifgan {ifgan.__version__}\n"
+
+
+def test_records_call_the_module_as_they_call_the_command(model: Path, tmp_path: Path) -> None:
+    words = ["export", str(model), "--format=run", f"--out={tmp_path / 'run'}"]
+    subprocess.run([sys.executable, "-m", "ifgan", *words], capture_output=True, check=True)
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["command"] == ["ifgan", *words]
 
 
 @pytest.mark.parametrize(

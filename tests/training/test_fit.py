@@ -16,7 +16,8 @@ from accelerate import Accelerator
 from ifgan.config import Config
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
-from ifgan.models.checkpoint import load_trained, read_tensors, save_trained
+from ifgan.models.checkpoint import load_trained, save_trained
+from ifgan.models.tensor_file import read_tensors
 from ifgan.training import run_folder
 from ifgan.training.fit import make_accelerator, set_learning_rates
 from ifgan.training.networks import build_networks

@@ -12,7 +12,8 @@ from torch.testing import assert_close
 from ifgan.errors import InputError, PictureError
 from ifgan.experiments.variants import with_variant
 from ifgan.files import read_json, write_bytes
-from ifgan.models.checkpoint import load_trained, read_tensors
+from ifgan.models.checkpoint import load_trained
+from ifgan.models.tensor_file import read_tensors
 from ifgan.presets import make_config
 from ifgan.training import run_folder
 from ifgan.training.fit import fit

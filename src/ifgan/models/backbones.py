@@ -1,17 +1,16 @@
 """timm backbones with or without ImageNet's weights, for E (paper §4.3) and, as an option, for G's encoding path."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ifgan.errors import InputError
 from ifgan.models.packaged_weights import packaged_state
+from ifgan.models.tensor_file import header_of_any
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 NOT_OF_FACES = ("imagenet", "packaged", "none")  # names of weights that learnt no expression
@@ -94,9 +93,7 @@ def _backbone_of(path: Path) -> str | None:
     """Of which backbone a checkpoint of ifgan says that its E is; None for files that say nothing."""
     if path.suffix != ".safetensors":
         return None
-    with safe_open(path, framework="pt") as file:
-        header = json.loads((file.metadata() or {}).get("ifgan", "{}"))
-    return header.get("config", {}).get("backbone")
+    return (header_of_any(path) or {}).get("config", {}).get("backbone")
 
 
 def _backbone_state(source: str, backbone: str) -> dict[str, Tensor]:

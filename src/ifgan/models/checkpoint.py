@@ -3,29 +3,22 @@
 A checkpoint rebuilds its networks, labels and preprocessing from itself; nothing is unpickled.
 """
 
-import json
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from ifgan.config import Config
 from ifgan.config_values import from_dict, to_dict
 from ifgan.errors import InputError
-from ifgan.files import write_bytes
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.models.build import build_system
 from ifgan.models.system import System
+from ifgan.models.tensor_file import read_header, read_tensors, write_tensors
 from ifgan.weights import PACKAGED_MODEL
-
-FORMAT = 1
-_HEADER = "ifgan"
 
 
 @dataclass(frozen=True)
@@ -48,43 +41,16 @@ class Trained:
         return replace(self, config=replace(config, pretrained_head=False))
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
-    """Tensors and a JSON header to one file, all or nothing."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(contiguous, metadata={_HEADER: json.dumps({"format": FORMAT, **header})}))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write_tensors` wrote. Raises InputError for a missing, cut or foreign file, or another format."""
-    return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118, no mapping
-
-
 def read_labels(path: Path) -> tuple[str, ...]:
     """The names of a checkpoint's logits, without its weights. Raises InputError like `read_about`."""
-    return tuple(_read(path, lambda _: {})[1].get("labels", ()))
+    return tuple(read_header(path).get("labels", ()))
 
 
 def read_about(path: Path) -> dict[str, Any]:
     """What a checkpoint of `save_trained` says about its epoch, without its weights. Raises InputError for a
     file that is missing, cut, or not ours.
     """
-    return _read(path, lambda _: {})[1].get("about", {})
-
-
-def _read(path: Path, take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such checkpoint")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-            tensors = take(file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: broken or cut off, expected a whole safetensors file ({error})") from error
-    if header is None:
-        raise InputError(f"{path}: not written by ifgan, expected its header in a safetensors file")
-    if header.get("format") != FORMAT:
-        raise InputError(f"{path}: has format {header.get('format')}, this version of ifgan reads format {FORMAT}")
-    return tensors, header
+    return read_header(path).get("about", {})
 
 
 def save_trained(path: Path, trained: Trained, *, half: bool = False) -> None:

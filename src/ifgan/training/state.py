@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ifgan.errors import InputError
-from ifgan.models.checkpoint import read_tensors, write_tensors
+from ifgan.models.tensor_file import read_tensors, write_tensors
 from ifgan.training.networks import Networks
 
 

@@ -1,0 +1,58 @@
+"""Tensors and what is told of them in one file that nothing is unpickled from: safetensors, JSON in its header."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ifgan.errors import InputError
+from ifgan.files import write_bytes
+
+FORMAT = 1
+_HEADER = "ifgan"
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
+    """Tensors and a JSON header to one file, all or nothing."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(contiguous, metadata={_HEADER: json.dumps({"format": FORMAT, **header})}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `write_tensors` wrote. Raises InputError for a missing, cut or foreign file, or another format."""
+    tensors, header = _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    return tensors, _ours(path, header)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone. Raises InputError like `read_tensors`."""
+    return _ours(path, header_of_any(path))
+
+
+def header_of_any(path: Path) -> dict[str, Any] | None:
+    """The header of any safetensors file, whatever its format; None for somebody else's. Raises InputError for one that
+    is missing or cut.
+    """
+    return _read(path, lambda _: {})[1]
+
+
+def _read(path: Path, take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return take(file), json.loads((file.metadata() or {}).get(_HEADER, "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path}: broken or cut off, expected a whole safetensors file ({error})") from error
+
+
+def _ours(path: Path, header: dict[str, Any] | None) -> dict[str, Any]:
+    if header is None:
+        raise InputError(f"{path}: not written by ifgan, expected its header in a safetensors file")
+    if header.get("format") != FORMAT:
+        raise InputError(f"{path}: has format {header.get('format')}, this version of ifgan reads format {FORMAT}")
+    return header
