@@ -1,4 +1,6 @@
-"""Tensors and what is told of them in one file that nothing is unpickled from: safetensors, JSON in its header."""
+"""Tensors and what is told of them in one file that nothing is unpickled from: safetensors
+(https://huggingface.co/docs/safetensors), JSON in its header.
+"""
 
 import json
 from collections.abc import Callable, Mapping
