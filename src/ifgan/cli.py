@@ -27,6 +27,7 @@ _POSITIONAL = {
     "check": ("dir",),
     "evaluate": ("run",),
     "report": ("runs",),
+    "study": ("folder",),
     "figure": ("kind", "run"),
     "audit": ("runs",),
     "leakage": ("run",),

@@ -64,6 +64,8 @@ class Config:
     """decoder: 4x4 transposed convolutions, or nearest neighbour and 3x3 convolutions"""
     generator_dropout: float = 0.0
     """dropout in the two innermost decoder blocks (pix2pix: 0.5)"""
+    read_mixture: bool = False
+    """E reads the nearest mixture of average faces in place of G's drawing, in training and after"""
     redraw: Literal["free", "mixture"] = "free"
     """the face that is given out: as G draws it, or the nearest mixture of average faces, which tells far less"""
 
@@ -141,8 +143,8 @@ class Config:
     # Optimisation (§4.3)
     epochs: int = 100
     """passes over the training pictures"""
-    choose_from: float = 0.0
-    """share of the epochs after which one may be chosen on validation; earlier ones only while there is no later one"""
+    select_from: float | None = None
+    """share of the epochs after which one may be chosen on validation; unset: once every part has joined"""
     batch_size: int = 50
     """pictures a step, over all processes together"""
     learning_rate: float = 1e-4

@@ -21,7 +21,7 @@ _BELOW_ONE = (
     *("zoom", "classifier_dropout", "generator_dropout", "weights_ema"),
     *("beta1", "beta2", "generator_beta1"),
 )
-_SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "choose_from")
+_SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "select_from")
 
 
 def check_ranges(settings: Mapping[str, Any]) -> None:
@@ -32,7 +32,7 @@ def check_ranges(settings: Mapping[str, Any]) -> None:
             if name in given and not least <= given[name] < math.inf:
                 raise InputError(f"{name} {given[name]}: expected at least {least}")
     for name in _SHARES:
-        if not 0 <= given[name] <= 1:
+        if name in given and not 0 <= given[name] <= 1:
             raise InputError(f"{name} {given[name]}: expected a share between 0 and 1")
     for name in _BELOW_ONE:
         if name in given and not 0 <= given[name] < 1:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ifgan.commands.data import check, prepare, synthesize
 from ifgan.commands.measuring import audit, evaluate, figure, leakage, report
 from ifgan.commands.reading import export, predict
-from ifgan.commands.training import crossval, demo, train
+from ifgan.commands.training import crossval, demo, study, train
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "demo": demo,
@@ -18,6 +18,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "check": check,
     "train": train,
     "crossval": crossval,
+    "study": study,
     "evaluate": evaluate,
     "report": report,
     "figure": figure,

@@ -28,13 +28,15 @@ def train(
     from ifgan.training.run import train_run
     from ifgan.training.run_data import SplitChoice, load_run_data
     from ifgan.training.run_folder import RunFolder
-    from ifgan.training.schedule import check_taught
+    from ifgan.training.schedule import check_phases, check_taught, describe_phases
 
     choice = SplitChoice(fold, rule, folds, folds_file, train_subjects)
     run_data = load_run_data(data, choice, extra=extra, averages_from=averages, leaks=leaks, seed=config.seed)
     print(run_data.describe())
     if dry_run:
+        check_phases(config)
         check_taught(config)
+        print("\n".join(describe_phases(config)))
         _describe_networks(config, len(run_data.labels))
         return 0
     train_run(config, run_data, RunFolder(out), sys.argv, resume=resume)
@@ -85,6 +87,20 @@ def crossval(
     if any(out.rglob("config.yaml")):
         print(method_tables(out, measure))
     return FAILED if failed else 0
+
+
+def study(folder: Path, *, work: Path = Path("work"), processes: int = 2) -> int:
+    """Do what a study asks for: render its people, train its runs, read its test people; what is done is kept.
+
+    Args:
+        folder: holds study.yaml; runs.csv, epochs.csv and predictions.parquet are written beside it
+        work: where people and runs are made; can be removed afterwards
+        processes: how many runs side by side, one thread each
+    """
+    from ifgan.experiments.study import run_study
+
+    run_study(folder, work, processes=processes, say=lambda line: print(line, flush=True))
+    return 0
 
 
 def _describe_networks(config: Config, classes: int) -> None:

@@ -38,6 +38,7 @@ def build_system(config: Config, classes: int, *, pretrained: str | None = None)
         corners_px=config.corners_px,
         mirror=config.mirror,
         redraw=config.redraw,
+        read_mixture=config.read_mixture,
     )
 
 

@@ -41,7 +41,7 @@ class System(nn.Module):
     ``classifier_input`` says what E reads: the pair {I_SE, average face}, or the generated face alone, and never
     the picture; ``classifier_views``: of a pair both halves, or one and the other blank;
     ``corners_px``: four crops more, so far from the middle; ``mirror``: everything mirrored too. ``redraw``: whether
-    the face that is given out is G's drawing, which E reads, or its ``mixture``.
+    the face that is given out is G's drawing, or its ``mixture``; ``read_mixture``: the same of what E reads.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class System(nn.Module):
         corners_px: int = 0,
         mirror: bool = False,
         redraw: Redraw = "free",
+        read_mixture: bool = False,
     ) -> None:
         super().__init__()
         self.classifier = classifier
@@ -65,15 +66,20 @@ class System(nn.Module):
         self.corners_px = corners_px
         self.mirror = mirror
         self.redraw = redraw
+        self.read_mixture = read_mixture
 
     def forward(self, image: Tensor) -> SystemOutput:
         """image: (B, 3, S, S) in [-1, 1]."""
         face = None if self.generator is None else self.generator(image)  # (B, 3, S, S)
-        read = [self._read(*pair) for pair in self._crops(image, face)]
+        read = [self._read(*pair) for pair in self._crops(image, None if face is None else self.as_read(face))]
         logits = read[0][0] if len(read) == 1 else _mean_log_probabilities(*(logits for logits, _ in read))
         if face is not None and self.mixture is not None and self.redraw == "mixture":
             face = self.mixture(face.float())
         return SystemOutput(face, logits, read[0][1])
+
+    def as_read(self, face: Tensor) -> Tensor:
+        """What E reads of G's drawing (B, 3, S, S): itself, or with ``read_mixture`` its nearest mixture."""
+        return self.mixture(face.float()) if self.read_mixture and self.mixture is not None else face
 
     def _crops(self, image: Tensor, face: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The pictures as they came, then the others that are read. As in training, the average face stays where it is

@@ -25,12 +25,20 @@ from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import config_at, learning_rate_factor, merit, rate_starts
+from ifgan.training.schedule import (
+    config_at,
+    describe_phases,
+    learning_rate_factor,
+    merit,
+    parts_in_force,
+    rate_starts,
+)
 from ifgan.training.soft_labels import load_teachers
 from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
 
 Say = Callable[[str], None]
+Watch = Callable[["Networks", int], None]  # the networks after an epoch (from 1), its checkpoint written
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,15 @@ class Session:
         return self.accelerator.is_main_process
 
 
-def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs, *, say: Say | None = None) -> None:
+def fit(
+    config: Config,
+    run: RunFolder,
+    train: FacePairs,
+    validation: FacePairs,
+    *,
+    say: Say | None = None,
+    watch: Watch | None = None,
+) -> None:
     """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError for networks
     that can't be built or take no such pictures, a checkpoint that isn't theirs, a loss or output that isn't finite.
 
@@ -66,6 +82,9 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
         nets.system.mixture.to(session.accelerator.device).averages.copy_(train.average_inputs())
     nets.teachers = load_teachers(config, train.labels, session.accelerator.device)
     progress = load_state(run.last, nets) if run.last.exists() else Progress()
+    if session.leads:
+        for sentence in describe_phases(config):
+            session.say(f"{config.method} {sentence}")
     while progress.epoch < config.epochs:
         started = time.monotonic()
         losses = train_epoch(session, nets, progress)
@@ -77,6 +96,8 @@ def fit(config: Config, run: RunFolder, train: FacePairs, validation: FacePairs,
         keep_best(session, nets, progress, evaluation)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, {}
         checkpoint(session, nets, progress)
+        if watch is not None:
+            watch(nets, progress.epoch)
     if session.leads:
         (run.path / "done").touch()
     session.accelerator.wait_for_everyone()
@@ -169,6 +190,7 @@ def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: 
     progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
     if session.leads:
         about = {"epoch": progress.epoch + 1, "selection": "validation", "validation": evaluation.summary()}
+        about["parts"] = list(parts_in_force(config, progress.epoch))
         temperature = fit_temperature(evaluation.probabilities, evaluation.true)
         trained = Trained(nets.tested, session.train.labels, session.config, about, temperature)
         save_trained(session.run.best, trained)

@@ -26,9 +26,9 @@ def start_epochs(config: Config) -> dict[str, int]:
     """Whole epochs before each network joins. The baseline has nothing to wait for."""
     alone = config.method == "baseline"
     return {
-        "classifier": 0 if alone else int(config.classifier_start * config.epochs),
+        "classifier": 0 if alone else _epochs_of(config.classifier_start, config),
         "generator": 0,
-        "discriminator": 0 if alone else int(config.gan_start * config.epochs),
+        "discriminator": 0 if alone else _epochs_of(config.gan_start, config),
     }
 
 
@@ -38,12 +38,69 @@ def rate_starts(config: Config) -> dict[str, int]:
     return start_epochs(config) | early
 
 
-def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
-    """By which the best ``epoch`` (from 0) is chosen on validation, larger is better: not before ``choose_from`` where
-    there are later ones, then the highest accuracy, among equals the lowest loss.
+def parts_of(config: Config) -> tuple[str, ...]:
+    """The networks that the run's method has; a discriminator whose loss weighs nothing is none."""
+    if config.method == "baseline":
+        return ("classifier",)
+    return ("generator", "classifier", *(("discriminator",) if config.lambda_gan else ()))
+
+
+def parts_in_force(config: Config, epoch: int) -> tuple[str, ...]:
+    """Those of `parts_of` that had joined in ``epoch`` (from 0)."""
+    starts = start_epochs(config)
+    return tuple(part for part in parts_of(config) if epoch >= starts[part])
+
+
+def first_selectable(config: Config) -> int:
+    """The first epoch (from 0) that may be chosen on validation: ``select_from``, or the one in which the last part
+    joins. The baseline takes the epoch at which an IF-GAN of the same settings may begin, so that the two compare.
     """
-    first = min(int(config.choose_from * config.epochs), config.epochs - 1)
-    return epoch >= first, accuracy, -loss
+    if config.select_from is not None:
+        return min(_epochs_of(config.select_from, config), config.epochs - 1)
+    rival = replace(config, method="ifgan") if config.method == "baseline" else config
+    starts = start_epochs(rival)
+    return min(max(starts[part] for part in parts_of(rival)), config.epochs - 1)
+
+
+def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
+    """By which the best ``epoch`` (from 0) is chosen on validation, larger is better: not before `first_selectable`
+    (an earlier one is kept until there is a later one), then the highest accuracy, among equals the lowest loss.
+    """
+    return epoch >= first_selectable(config), accuracy, -loss
+
+
+def check_phases(config: Config) -> None:
+    """Raise InputError where a part would never get an epoch, or an epoch could be chosen before one has joined."""
+    starts = start_epochs(config)
+    for part in parts_of(config):
+        if starts[part] >= config.epochs:
+            share = {"classifier": "classifier_start", "discriminator": "gan_start"}[part]
+            told = f"{share} {getattr(config, share):g} of {config.epochs} epochs"
+            raise InputError(f"{told}: the {part} would never join; give it an epoch, or more epochs")
+    last = max(starts[part] for part in parts_of(config))
+    if config.select_from is not None and first_selectable(config) < last:
+        raise InputError(
+            f"select_from {config.select_from:g}: epoch {first_selectable(config) + 1} may not be chosen, since the "
+            f"last part joins in epoch {last + 1}; raise it, or leave it unset"
+        )
+
+
+def describe_phases(config: Config) -> list[str]:
+    """The phases of training in words, one sentence each: ``"epochs 15-22: generator and classifier"``."""
+    starts = start_epochs(config)
+    firsts = sorted({starts[part] for part in parts_of(config)} | {0})
+    sentences = []
+    for first, after in zip(firsts, [*firsts[1:], config.epochs], strict=True):
+        joined = list(parts_in_force(config, first))
+        if config.pictures_first and "classifier" not in joined:
+            joined.append("classifier on images alone")
+        span = f"epoch {after}" if after == first + 1 else f"epochs {first + 1}-{after}"
+        sentences.append(f"{span}: {', '.join(joined)}")
+    return [*sentences, f"one of epochs {first_selectable(config) + 1}-{config.epochs} is kept"]
+
+
+def _epochs_of(share: float, config: Config) -> int:
+    return math.floor(share * config.epochs + 0.5)
 
 
 def check_taught(config: Config) -> None:

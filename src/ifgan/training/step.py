@@ -67,6 +67,7 @@ def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) 
         return *nets.classifier(batch.image), 1
     if config.reads_pictures_alone:
         return *nets.classifier(batch.image, torch.zeros_like(batch.image)), 1
+    fake = nets.system.as_read(fake)
     fake = fake if config.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
     real_pair, fake_pair = (
         pictures_for_classifier(*blanked(batch.image, face, config), config.classifier_input)

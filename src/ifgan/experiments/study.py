@@ -1,0 +1,393 @@
+"""A study: one question, asked by one file and answered by one command (``ifgan study studies/NAME``).
+
+``study.yaml`` holds the question, the plan and the runs; ``runs.csv`` (a row a run), ``epochs.csv`` (a row an epoch)
+and ``predictions.parquet`` (a row an image and reading) are what came out. Runs whose rows are there are not trained again,
+so that a study goes on where it stopped, on another machine too. Everything is rendered, trained and measured in a
+working folder that needs not be kept.
+"""
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+from torch import Tensor
+
+from ifgan.config import Config
+from ifgan.data.pairs import FacePairs, LocatedSample
+from ifgan.data.prepare import prepare
+from ifgan.data.sample import read_manifest
+from ifgan.data.synthetic import synthesize
+from ifgan.errors import InputError
+from ifgan.experiments.variants import with_variant
+from ifgan.faces.model_input import InputForm
+from ifgan.files import read_text, write_atomically, write_text
+from ifgan.models.build import build_system
+from ifgan.models.system import System
+from ifgan.presets import make_config
+from ifgan.training.networks import Networks
+from ifgan.training.run import train_run
+from ifgan.training.run_data import RunData, SplitChoice, load_run_data
+from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import first_selectable, parts_in_force
+
+_FIELDS = {
+    "question",
+    "plan",
+    "written",
+    "data",
+    "folds",
+    "train_subjects",
+    "preset",
+    "settings",
+    "arms",
+    "every_epoch",
+}
+AVERAGED = 0.2  # the share of epochs at the end whose weights are averaged (swa)
+EMA = 0.8  # an epoch's decay of the running mean of the weights (ema)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One method of a study: its settings, the seeds that it is run with, and perhaps the arm whose first epochs are
+    its own too (``trunk``, and how many), which are taken over instead of trained again.
+    """
+
+    name: str
+    method: str
+    settings: dict[str, Any]
+    seeds: tuple[int, ...]
+    trunk: str | None = None
+    trunk_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """What ``study.yaml`` asks for. ``train``, ``test``: seed and number of rendered people. ``every_epoch``: test
+    images are read after every epoch that may be chosen; else once, after the chosen one.
+    """
+
+    folder: Path
+    train: dict[str, int]
+    test: dict[str, int]
+    folds: int
+    train_subjects: int | None
+    preset: str
+    arms: tuple[Arm, ...]
+    every_epoch: bool
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run; it carries paths and settings only, so that another process can do it."""
+
+    study: Study
+    arm: Arm
+    seed: int
+    fold: int
+    work: Path
+
+    @property
+    def name(self) -> str:
+        """``ifgan/seed-0/fold-3``."""
+        return _name(self.arm.name, self.seed, self.fold)
+
+    @property
+    def config(self) -> Config:
+        """Its settings."""
+        settings = make_config(self.study.preset, **self.arm.settings | {"seed": self.seed})
+        return with_variant(settings, self.arm.method)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run adds to the study's three files."""
+
+    row: dict[str, Any]
+    epochs: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def read_study(folder: Path) -> Study:
+    """Raises InputError for a file that is missing, or no study."""
+    path = Path(folder) / "study.yaml"
+    content = yaml.safe_load(read_text(path))
+    if not isinstance(content, dict) or not content.keys() <= _FIELDS or not {"data", "arms"} <= content.keys():
+        raise InputError(f"{path}: expected a study with {', '.join(sorted(_FIELDS))}")
+    shared = content.get("settings", {})
+    arms = []
+    for name, given in content["arms"].items():
+        values = dict(given)
+        trunk = values.pop("trunk", {})
+        arms.append(
+            Arm(
+                name,
+                values.pop("method", "ifgan"),
+                settings=shared | {k: v for k, v in values.items() if k != "seeds"},
+                seeds=tuple(values.get("seeds", (0,))),
+                trunk=trunk.get("arm"),
+                trunk_epochs=trunk.get("epochs", 0),
+            )
+        )
+    data = content["data"]
+    return Study(
+        Path(folder),
+        data["train"],
+        data["test"],
+        content.get("folds", 10),
+        content.get("train_subjects"),
+        content.get("preset", "cpu"),
+        tuple(arms),
+        content.get("every_epoch", False),
+    )
+
+
+def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> None:
+    """Do what is not done yet, ``processes`` runs side by side with one thread each. Raises InputError."""
+    study, work = read_study(folder), Path(work).resolve()
+    done = set(read_runs_table(study.folder)["run"])
+    make_data(study, work, say)
+    groups = list(_groups(study, work, done))
+    say(f"{sum(map(len, groups))} runs to do, {len(done)} done")
+    waiting: dict[Future[Finished], list[StudyRun]] = {}
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+
+        def start(runs: list[StudyRun]) -> None:
+            waiting[pool.submit(do_run, runs[0])] = runs
+
+        for _ in range(min(processes, len(groups))):
+            start(groups.pop(0))
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                current, *others = waiting.pop(future)
+                finished = future.result()
+                keep(study.folder, finished)
+                say(f"{current.name}: {finished.row['minutes']:.1f} min, {finished.row['parts']}")
+                if others:
+                    start(others)
+                elif groups:
+                    start(groups.pop(0))
+
+
+def make_data(study: Study, work: Path, say: Say) -> None:
+    """Render and align the people of the study, unless they are there."""
+    for people in (study.train, study.test):
+        raw, out = work / f"rendered-{people['seed']}", set_of(work, people)
+        if not (out / "manifest.csv").exists():
+            say(f"{out.name}: {people['subjects']} people")
+            synthesize(raw, people["subjects"], people["seed"], None)
+            prepare("bu3dfe", raw, out)
+
+
+def set_of(work: Path, people: dict[str, int]) -> Path:
+    """The prepared set of rendered people."""
+    return work / "sets" / f"synthetic-{people['seed']}"
+
+
+def _groups(study: Study, work: Path, done: set[str]) -> Iterator[list[StudyRun]]:
+    """Runs of one seed and fold, whose comparison is paired, one after the other."""
+    for seed in sorted({seed for arm in study.arms for seed in arm.seeds}):
+        for fold in range(study.folds):
+            arms = [arm for arm in study.arms if seed in arm.seeds and _name(arm.name, seed, fold) not in done]
+            if arms:
+                yield [StudyRun(study, arm, seed, fold, work) for arm in arms]
+
+
+def _name(arm: str, seed: int, fold: int) -> str:
+    return f"{arm}/seed-{seed}/fold-{fold}"
+
+
+def do_run(run: StudyRun) -> Finished:
+    """Train and measure one run, from its first epoch or from its trunk's last common one."""
+    torch.set_num_threads(1)
+    study, config = run.study, run.config
+    choice = SplitChoice(run.fold, folds=study.folds, train_subjects=study.train_subjects)
+    data = load_run_data(set_of(run.work, study.train), choice, seed=run.seed)
+    folder = RunFolder(run.work / "runs" / run.name)
+    shutil.rmtree(folder.path, ignore_errors=True)  # a run that was cut off; a finished one is in the study
+    _take_over(run, folder)
+    marks = {arm.trunk_epochs for arm in study.arms if arm.trunk == run.arm.name}
+    observer = Observer(run, data, folder, marks)
+    train_run(config, data, folder, [], say=lambda line: None, watch=observer)
+    return Finished(_row(run, folder, data), _epochs(run, folder), observer.table())
+
+
+def _take_over(run: StudyRun, folder: RunFolder) -> None:
+    if run.arm.trunk is None:
+        return
+    trunk = RunFolder(run.work / "runs" / _name(run.arm.trunk, run.seed, run.fold))
+    state = trunk.path / f"state-{run.arm.trunk_epochs}.safetensors"
+    if state.exists():  # else it trains those epochs itself, to the same weights
+        folder.last.parent.mkdir(parents=True)
+        shutil.copy(state, folder.last)
+        lines = read_text(trunk.path / "metrics.jsonl").splitlines(keepends=True)
+        write_text(folder.path / "metrics.jsonl", "".join(lines[: run.arm.trunk_epochs]))
+
+
+class Observer:
+    """Reads the test images while a run goes on, in fp32, and keeps running means of the weights."""
+
+    def __init__(self, run: StudyRun, data: RunData, folder: RunFolder, marks: set[int]) -> None:
+        self.run, self.config, self.folder, self.marks = run, run.config, folder, marks
+        test = set_of(run.work, run.study.test)
+        samples = read_manifest(test)
+        people = set(sorted({sample.subject for sample in samples})[run.fold :: run.study.folds])
+        located = [LocatedSample(test, sample) for sample in samples if sample.subject in people]
+        form = InputForm.from_config(self.config)
+        self.pairs = FacePairs(located, data.labels, data.averages, self.config.image_size, form=form)
+        self.first = first_selectable(self.config) + 1
+        self.system = build_system(self.config, len(data.labels), pretrained="none").eval()
+        self.means: dict[str, dict[str, Tensor]] = {}
+        self.rows: list[pd.DataFrame] = []
+
+    def __call__(self, nets: Networks, epoch: int) -> None:
+        """After ``epoch`` (from 1)."""
+        if epoch in self.marks:
+            shutil.copy(self.folder.last, self.folder.path / f"state-{epoch}.safetensors")
+        if epoch < self.first:
+            return
+        state, last = nets.system.state_dict(), self.config.epochs
+        first_averaged = last - round(AVERAGED * last) + 1
+        self._mean("ema", state, 1.0 if epoch == self.first else 1 - EMA)
+        if epoch >= first_averaged:
+            self._mean("swa", state, 1 / (epoch - first_averaged + 1))
+        if self.run.study.every_epoch:
+            self._read(state, epoch, "epoch", ("read",))
+        if epoch == last:
+            self._read(state, epoch, "last", ("read", *views(self.system)))
+            for name, mean in self.means.items():
+                self._read(mean, epoch, name, ("read",))
+
+    def _mean(self, name: str, state: dict[str, Tensor], share: float) -> None:
+        """Move a running mean of weights and batch statistics towards ``state`` by ``share``."""
+        mean = self.means.setdefault(name, {key: tensor.clone() for key, tensor in state.items()})
+        for key, tensor in state.items():
+            if tensor.is_floating_point():
+                mean[key].lerp_(tensor, share)
+
+    def _read(self, state: dict[str, Tensor], epoch: int, weights: str, names: tuple[str, ...]) -> None:
+        self.system.load_state_dict(state)
+        read: dict[str, list[Tensor]] = {name: [] for name in names}
+        with torch.inference_mode():
+            for start in range(0, len(self.pairs), 48):
+                image = self.pairs.batch_of(range(start, min(start + 48, len(self.pairs)))).image
+                found = {"read": self.system(image).logits.softmax(1)}
+                found |= _readings(self.system, image) if len(names) > 1 else {}
+                for name in names:
+                    read[name].append(found[name])
+        samples = [item.sample for item in self.pairs.samples]
+        for name, parts in read.items():
+            columns = {"image": [s.image for s in samples], "subject": [s.subject for s in samples]}
+            columns |= {"expression": [s.expression for s in samples]}
+            table = pd.DataFrame(columns | dict(zip(self.pairs.labels, torch.cat(parts).numpy().T, strict=True)))
+            self.rows.append(table.assign(run=self.run.name, epoch=epoch, weights=weights, view=name))
+
+    def table(self) -> pd.DataFrame:
+        """A row an image and reading: run, epoch, weights, view, image, subject, expression, a probability a label."""
+        table = pd.concat(self.rows, ignore_index=True)
+        first = ["run", "epoch", "weights", "view", "image", "subject", "expression"]
+        labels = list(self.pairs.labels)
+        table[labels] = table[labels].round(4).astype("float32")
+        return table[first + labels].astype({"epoch": "int16"})
+
+
+def views(system: System) -> tuple[str, ...]:
+    """What else is read at the end, where there is a drawing."""
+    if system.generator is None:
+        return ()
+    return ("pair", "picture", "generated", "pair-mixture", "mixture", "shares")
+
+
+def _readings(system: System, image: Tensor) -> dict[str, Tensor]:
+    """(B, N) probabilities of each of `views`: the pair, its halves alone, both with the mixture of average faces for
+    the drawing, and the shares of that mixture.
+    """
+    if system.generator is None or system.mixture is None:
+        return {}
+    face = system.generator(image)  # (B, 3, S, S)
+    mixture, blank = system.mixture(face), torch.zeros_like(image)
+    halves = {
+        "pair": (image, face), "picture": (image, blank), "generated": (blank, face),
+        "pair-mixture": (image, mixture), "mixture": (blank, mixture),
+    }  # fmt: skip
+    read = {name: system.classifier(*pair)[0].softmax(1) for name, pair in halves.items()}
+    return read | {"shares": system.mixture.shares(face)}
+
+
+def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
+    config, lines = run.config, folder.metrics()
+    environment = yaml.safe_load(read_text(folder.path / "environment.json"))
+    return {
+        "run": run.name,
+        "arm": run.arm.name,
+        "method": run.arm.method,
+        "fold": run.fold,
+        "seed": run.seed,
+        "subjects": len(data.record["subjects"]["train"]),
+        "images": data.record["pictures"]["train"],
+        "epochs": config.epochs,
+        "first_selectable": first_selectable(config) + 1,
+        "parts": " ".join(parts_in_force(config, first_selectable(config))),
+        "trunk": run.arm.trunk or "",
+        "trunk_epochs": run.arm.trunk_epochs,
+        "minutes": round(sum(line["seconds"] for line in lines) / 60, 2),
+        "threads": environment["threads"],
+        "cpu": environment["cpu"],
+        "torch": environment["packages"]["torch"],
+        "commit": environment["commit"],
+        "uncommitted": environment["uncommitted"],
+    }
+
+
+def _epochs(run: StudyRun, folder: RunFolder) -> pd.DataFrame:
+    rows = [
+        {"run": run.name, "epoch": line["epoch"], "accuracy": line["validation"]["accuracy"]}
+        | {"loss": round(line["validation"]["loss"], 5), "seconds": line["seconds"]}
+        | {name: round(value, 4) for name, value in line["train"].items()}
+        for line in folder.metrics()
+    ]
+    return pd.DataFrame(rows)
+
+
+def keep(folder: Path, finished: Finished) -> None:
+    """Add a run to the study's files, the row that says that it is done last."""
+    _add_rows(folder / "epochs.csv", finished.epochs)
+    predictions = pd.concat([read_predictions(folder), finished.predictions], ignore_index=True)
+    predictions = predictions[~predictions.duplicated(["run", "epoch", "weights", "view", "image"], keep="last")]
+    write_atomically(folder / "predictions.parquet", lambda file: _write_parquet(predictions, file))
+    _add_rows(folder / "runs.csv", pd.DataFrame([finished.row]))
+
+
+def _write_parquet(table: pd.DataFrame, file: Any) -> None:
+    words = ["run", "weights", "view", "image", "subject", "expression"]
+    table.astype(dict.fromkeys(words, "category")).to_parquet(file, compression="zstd", index=False)
+
+
+def _add_rows(path: Path, rows: pd.DataFrame) -> None:
+    before = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    if len(before):
+        before = before[~before["run"].isin(rows["run"])]
+    text = io.StringIO()
+    pd.concat([before, rows], ignore_index=True).to_csv(text, index=False, lineterminator="\n")
+    write_text(path, text.getvalue())
+
+
+def read_runs_table(folder: Path) -> pd.DataFrame:
+    """``runs.csv``; empty before the first run."""
+    path = Path(folder) / "runs.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame({"run": []})
+
+
+def read_predictions(folder: Path) -> pd.DataFrame:
+    """``predictions.parquet``; empty before the first run."""
+    path = Path(folder) / "predictions.parquet"
+    words = ["run", "weights", "view", "image", "subject", "expression"]
+    return pd.read_parquet(path).astype(dict.fromkeys(words, str)) if path.exists() else pd.DataFrame()
