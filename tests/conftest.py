@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from ifgan import Recognizer
 from ifgan.models.checkpoint import save_trained
 from tiny_model import tiny_trained
+
+torch.set_num_threads(1)  # a worker a core: threads that wait for each other spin
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import ast
 import importlib
 import importlib.util
 import re
-import statistics
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -196,17 +195,15 @@ def test_citation_and_changelog_are_of_this_version():
     assert f"## [{project['version']}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
-# Habits: none of them is worth more than clarity, so the limits are wide.
+# Habits
 
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.read_text().strip())
 TREES = {path: ast.parse(path.read_text()) for path in FILES}
-FUNCTIONS = [node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_module_says_what_it_is_and_is_short(path: Path):
+def test_a_module_says_what_it_is(path: Path):
     assert ast.get_docstring(TREES[path])
-    assert len(path.read_text().splitlines()) <= 250
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -215,13 +212,6 @@ def test_names_in_docstrings_lead_somewhere(path: Path):
         module, _, last = name.rpartition(".")
         found = importlib.util.find_spec(name) if importlib.util.find_spec(module).submodule_search_locations else None
         assert found or hasattr(importlib.import_module(module), last), name
-
-
-def test_functions_are_short():
-    lengths = sorted((node.end_lineno or 0) - node.lineno + 1 for node in FUNCTIONS)
-    assert statistics.median(lengths) <= 12
-    assert lengths[len(lengths) * 9 // 10] <= 30
-    assert lengths[-1] <= 60
 
 
 def test_every_forward_states_its_shapes():

@@ -143,7 +143,7 @@ class Config:
     # Optimisation (§4.3)
     epochs: int = 100
     """passes over the training pictures"""
-    select_from: float | None = None
+    choose_from: float | None = None
     """share of the epochs after which one may be chosen on validation; unset: once every part has joined"""
     batch_size: int = 50
     """pictures a step, over all processes together"""

@@ -21,7 +21,7 @@ _BELOW_ONE = (
     *("zoom", "classifier_dropout", "generator_dropout", "weights_ema"),
     *("beta1", "beta2", "generator_beta1"),
 )
-_SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "select_from")
+_SHARES = ("blank_average", "blank_picture", "classifier_start", "gan_start", "erase", "soft_labels", "choose_from")
 
 
 def check_ranges(settings: Mapping[str, Any]) -> None:

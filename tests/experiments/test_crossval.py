@@ -286,6 +286,7 @@ def test_ray_gives_the_numbers_of_local(finished: Path, cluster: Path):
     assert one == other
 
 
+@pytest.mark.slow
 def test_ray_address_names_a_cluster_that_runs_already(colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The folds are done there, and it outlives them."""
     ray = pytest.importorskip("ray", reason="extra ray")
@@ -308,6 +309,7 @@ def test_ray_address_names_a_cluster_that_runs_already(colours: Path, tmp_path: 
         theirs.shutdown()
 
 
+@pytest.mark.slow
 def test_a_killed_ray_worker_goes_on_where_it_was(colours: Path, tmp_path: Path):
     pytest.importorskip("ray", reason="extra ray")
     one_fold, longer = protocol(colours, methods=("ifgan",), only=(1,)), config(epochs=8)

@@ -22,6 +22,7 @@ from ifgan.metrics import fit_temperature, tempered
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, save_trained
 from ifgan.training.evaluate import evaluate
+from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from tiny_runs import make_prepared, tiny, train_tiny
@@ -227,3 +228,32 @@ def test_a_set_of_another_source_is_not_the_run_s_own(runs: Path, prepared: Path
     manifest.assign(dataset="synthetic").to_csv(other / "manifest.csv", index=False)
     with pytest.raises(InputError, match="is not of folder, as the set that the run was trained on"):
         evaluate_run(runs / "ifgan", other)
+
+
+def test_a_run_stopped_before_its_last_phase_is_refused(prepared: Path, tmp_path: Path):
+    """Measured by a version that asked nothing of the epoch, it is refused by tables too."""
+    config, data = tiny(epochs=4, gan_start=0.75), load_run_data(prepared, SplitChoice(0))
+    run = RunFolder(tmp_path / "run")
+
+    def stop(_: object, epoch: int) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_run(config, data, run, ["test"], say=lambda line: None, watch=stop)
+    sentence = "came before the discriminator, which joins in epoch 4.*ifgan-nogan"
+    with pytest.raises(InputError, match=sentence):
+        evaluate_run(run.path, prepared)
+    whole = train_tiny(config, data, tmp_path / "whole")
+    evaluate_run(whole.path, prepared)
+    record = whole.path / "evaluation_test.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"epoch": 2}))
+    with pytest.raises(InputError, match=sentence):
+        read_outcome(whole)
+    assert main(["report", str(whole.path), "--out", str(tmp_path / "report")]) == 2
+
+
+def test_a_run_without_discriminator_by_name_is_measured(prepared: Path, tmp_path: Path):
+    config = tiny(epochs=2, gan_start=1.0, lambda_gan=0.0)
+    run = train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")
+    assert evaluate_run(run.path, prepared).method == "ifgan-nogan"

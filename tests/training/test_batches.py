@@ -2,6 +2,7 @@
 
 import pytest
 
+from ifgan.errors import InputError
 from ifgan.training.batches import EpochBatches
 from ifgan.training.schedule import learning_rate_factor
 from tiny_runs import tiny
@@ -37,3 +38,8 @@ def test_the_cosine_schedule_by_hand() -> None:
 def test_a_warm_up_shorter_than_the_least_step_never_exceeds_the_rate() -> None:
     config = tiny(schedule="cosine", epochs=11, warmup_epochs=0.05)
     assert max(learning_rate_factor(config, done / 100) for done in range(1100)) <= 1
+
+
+def test_a_batch_that_does_not_divide_is_one_sentence():
+    with pytest.raises(InputError, match="batch_size 7 is not divisible by 2 processes"):
+        EpochBatches(20, 7, seed=0, epoch=0, processes=2)

@@ -48,14 +48,19 @@ def report(
     """Tables (text, Markdown, LaTeX, JSON), figures and one self-contained page about run folders.
 
     Args:
-        runs: folder of run folders, or one of them
-        out: folder for report.html and the rest
+        runs: folder of run folders, or one of them, or a study's
+        out: folder for report.html and the rest; of a study, report.md
         split: which part's outcomes; unset: those that the cross-validation measured, or the test's
         notes: text file whose paragraphs are put on the page, such as why a result is as it is
         against: compare all others with these methods, as the tables name them; unset: every one with every other
     """
     from ifgan.experiments.report import write_report
 
+    if (runs / "study.yaml").exists():
+        from ifgan.experiments.study_report import write_study_report
+
+        print(write_study_report(runs, out))
+        return 0
     written = write_report(runs, out, split=split, notes=notes, against=against or ())
     print(written.text())
     print(f"{written.page}: open it in a browser")

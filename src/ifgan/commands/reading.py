@@ -27,7 +27,7 @@ def predict(
         pictures: files and folders
         model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
         json_out: file to write, or - for standard output
-        faces: folder for the redrawn faces; they are not anonymous, see docs/leakage.md
+        faces: folder for the redrawn faces; they are not anonymous, see docs/privacy.md
         aligned: pictures are aligned faces already
         one: only the largest, most central face of each picture
         redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made

@@ -98,9 +98,11 @@ def study(folder: Path, *, work: Path = Path("work"), processes: int = 2) -> int
         processes: how many runs side by side, one thread each
     """
     from ifgan.experiments.study import run_study
+    from ifgan.experiments.study_report import write_metrics
 
-    run_study(folder, work, processes=processes, say=lambda line: print(line, flush=True))
-    return 0
+    failed = run_study(folder, work, processes=processes, say=lambda line: print(line, flush=True))
+    write_metrics(folder)
+    return FAILED if failed else 0
 
 
 def _describe_networks(config: Config, classes: int) -> None:

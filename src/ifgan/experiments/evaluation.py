@@ -31,6 +31,7 @@ from ifgan.models.device import fastest_device
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import what_is_missing
 
 
 @dataclass(frozen=True)
@@ -131,10 +132,14 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
 
 
 def refuse_oracle(run: RunFolder, trained: Trained) -> None:
-    """Raise InputError for a checkpoint whose epoch was not chosen on validation."""
+    """Raise InputError for a checkpoint whose epoch was not chosen on validation, or came before a part of the method
+    had joined, so that it would be measured under a name that it has no right to.
+    """
     chosen = trained.about.get("selection")
     if chosen != "validation":
         raise InputError(f"{run.best}: its epoch was not chosen on validation but on {chosen!r}; not measured")
+    if sentence := what_is_missing(trained.config, trained.about.get("epoch")):
+        raise InputError(f"{run.best}: {sentence}; not measured")
 
 
 def _outcome(

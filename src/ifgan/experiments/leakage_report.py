@@ -1,4 +1,4 @@
-"""What probes found out about people's identity: shares with intervals, a table, and files (docs/leakage.md)."""
+"""What probes found out about people's identity: shares with intervals, a table, and files (docs/privacy.md)."""
 
 import csv
 import io

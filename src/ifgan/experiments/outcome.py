@@ -1,7 +1,8 @@
 """What is known of one evaluated run, and ``results.json`` over several.
 
 Reads what `ifgan.experiments.evaluation` left in a run folder: everything that tables and figures say comes from
-here. The epoch was chosen on validation, always; an outcome can't say otherwise.
+here. The epoch was chosen on validation, when every part of the method was in force, always; an outcome can't say
+otherwise.
 """
 
 from collections import defaultdict
@@ -12,12 +13,14 @@ import numpy as np
 import pandas as pd
 
 from ifgan import metrics
+from ifgan.config_values import read_config
 from ifgan.errors import InputError
 from ifgan.files import read_object
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import read_about
 from ifgan.training.evaluate import Evaluation
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import what_is_missing
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class RunOutcome:
 
 def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
     """The kept outcome of a run, or None when it hasn't been evaluated, or not since validation chose another epoch.
-    Raises InputError for a broken record.
+    Raises InputError for a broken record, and for an epoch before a part of the method had joined.
     """
     path = run.path / f"predictions_{split}.csv"
     if not path.exists():
@@ -45,6 +48,8 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
     record = read_object(file, "methods", "labels")
     if record.get("selection") != "validation":
         raise InputError(f"{run.path}: its epoch was not chosen on validation but on {record.get('selection')!r}")
+    if sentence := what_is_missing(read_config(run.path / "config.yaml"), record.get("epoch")):
+        raise InputError(f"{run.path}: {sentence}; tables refuse it")
     if "epoch" in record and run.best.exists() and read_about(run.best).get("epoch") != record["epoch"]:
         return None
     labels = tuple(record["labels"])

@@ -1,15 +1,16 @@
 """A study: one question, asked by one file and answered by one command (``ifgan study studies/NAME``).
 
 ``study.yaml`` holds the question, the plan and the runs; ``runs.csv`` (a row a run), ``epochs.csv`` (a row an epoch)
-and ``predictions.parquet`` (a row an image and reading) are what came out. Runs whose rows are there are not trained again,
-so that a study goes on where it stopped, on another machine too. Everything is rendered, trained and measured in a
-working folder that needs not be kept.
+and ``predictions.parquet`` (a row an image and reading) are what came out. Runs whose rows are there are not trained
+again, so that a study goes on where it stopped, on another machine too. Everything is rendered, trained and measured
+in a working folder that needs not be kept.
 """
 
 import io
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -30,13 +31,14 @@ from ifgan.experiments.variants import with_variant
 from ifgan.faces.model_input import InputForm
 from ifgan.files import read_text, write_atomically, write_text
 from ifgan.models.build import build_system
-from ifgan.models.system import System
+from ifgan.models.checkpoint import load_trained, read_about
+from ifgan.models.system import System, to_probabilities
 from ifgan.presets import make_config
 from ifgan.training.networks import Networks
 from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import first_selectable, parts_in_force
+from ifgan.training.schedule import first_selectable, parts_in_force, what_is_missing
 
 _FIELDS = {
     "question",
@@ -150,13 +152,16 @@ def read_study(folder: Path) -> Study:
     )
 
 
-def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> None:
-    """Do what is not done yet, ``processes`` runs side by side with one thread each. Raises InputError."""
+def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> int:
+    """Do what is not done yet, ``processes`` runs side by side with one thread each; returns how many failed, which is
+    told and stops no other. Raises InputError for a file that is no study.
+    """
     study, work = read_study(folder), Path(work).resolve()
     done = set(read_runs_table(study.folder)["run"])
     make_data(study, work, say)
     groups = list(_groups(study, work, done))
     say(f"{sum(map(len, groups))} runs to do, {len(done)} done")
+    failed = 0
     waiting: dict[Future[Finished], list[StudyRun]] = {}
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
 
@@ -168,13 +173,18 @@ def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> None:
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 current, *others = waiting.pop(future)
-                finished = future.result()
-                keep(study.folder, finished)
-                say(f"{current.name}: {finished.row['minutes']:.1f} min, {finished.row['parts']}")
+                try:
+                    finished = future.result()
+                    keep(study.folder, finished)
+                    say(f"{current.name}: {finished.row['minutes']:.1f} min, {finished.row['parts']}")
+                except (InputError, OSError) as error:
+                    failed += 1
+                    say(f"{current.name}: failed: {error}")
                 if others:
                     start(others)
                 elif groups:
                     start(groups.pop(0))
+    return failed
 
 
 def make_data(study: Study, work: Path, say: Say) -> None:
@@ -216,7 +226,9 @@ def do_run(run: StudyRun) -> Finished:
     _take_over(run, folder)
     marks = {arm.trunk_epochs for arm in study.arms if arm.trunk == run.arm.name}
     observer = Observer(run, data, folder, marks)
-    train_run(config, data, folder, [], say=lambda line: None, watch=observer)
+    with redirect_stderr(io.StringIO()):  # several runs side by side would mix their progress
+        train_run(config, data, folder, [], say=lambda line: None, watch=observer)
+    observer.end()
     return Finished(_row(run, folder, data), _epochs(run, folder), observer.table())
 
 
@@ -254,17 +266,28 @@ class Observer:
             shutil.copy(self.folder.last, self.folder.path / f"state-{epoch}.safetensors")
         if epoch < self.first:
             return
+        if not self.run.study.every_epoch:
+            return
         state, last = nets.system.state_dict(), self.config.epochs
         first_averaged = last - round(AVERAGED * last) + 1
         self._mean("ema", state, 1.0 if epoch == self.first else 1 - EMA)
         if epoch >= first_averaged:
             self._mean("swa", state, 1 / (epoch - first_averaged + 1))
-        if self.run.study.every_epoch:
-            self._read(state, epoch, "epoch", ("read",))
+        self._read(state, epoch, "epoch", ("read",))
         if epoch == last:
             self._read(state, epoch, "last", ("read", *views(self.system)))
             for name, mean in self.means.items():
                 self._read(mean, epoch, name, ("read",))
+
+    def end(self) -> None:
+        """Read what the run has kept, where that is what the study measures."""
+        if not self.run.study.every_epoch:
+            kept = load_trained(self.folder.best)
+            sentence = what_is_missing(kept.config, kept.about["epoch"])
+            if sentence:
+                raise InputError(f"{self.run.name}: {sentence}; not measured")
+            names = ("read", *views(self.system))
+            self._read(kept.system.state_dict(), kept.about["epoch"], "kept", names, kept.temperature)
 
     def _mean(self, name: str, state: dict[str, Tensor], share: float) -> None:
         """Move a running mean of weights and batch statistics towards ``state`` by ``share``."""
@@ -273,13 +296,15 @@ class Observer:
             if tensor.is_floating_point():
                 mean[key].lerp_(tensor, share)
 
-    def _read(self, state: dict[str, Tensor], epoch: int, weights: str, names: tuple[str, ...]) -> None:
+    def _read(
+        self, state: dict[str, Tensor], epoch: int, weights: str, names: tuple[str, ...], temperature: float = 1.0
+    ) -> None:
         self.system.load_state_dict(state)
         read: dict[str, list[Tensor]] = {name: [] for name in names}
         with torch.inference_mode():
             for start in range(0, len(self.pairs), 48):
                 image = self.pairs.batch_of(range(start, min(start + 48, len(self.pairs)))).image
-                found = {"read": self.system(image).logits.softmax(1)}
+                found = {"read": to_probabilities(self.system(image).logits, temperature)}
                 found |= _readings(self.system, image) if len(names) > 1 else {}
                 for name in names:
                     read[name].append(found[name])
@@ -324,6 +349,7 @@ def _readings(system: System, image: Tensor) -> dict[str, Tensor]:
 
 def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
     config, lines = run.config, folder.metrics()
+    chosen = read_about(folder.best)["epoch"]
     environment = yaml.safe_load(read_text(folder.path / "environment.json"))
     return {
         "run": run.name,
@@ -335,7 +361,8 @@ def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
         "images": data.record["pictures"]["train"],
         "epochs": config.epochs,
         "first_selectable": first_selectable(config) + 1,
-        "parts": " ".join(parts_in_force(config, first_selectable(config))),
+        "chosen": chosen,
+        "parts": " ".join(parts_in_force(config, chosen - 1)),
         "trunk": run.arm.trunk or "",
         "trunk_epochs": run.arm.trunk_epochs,
         "minutes": round(sum(line["seconds"] for line in lines) / 60, 2),

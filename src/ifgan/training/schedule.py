@@ -51,12 +51,29 @@ def parts_in_force(config: Config, epoch: int) -> tuple[str, ...]:
     return tuple(part for part in parts_of(config) if epoch >= starts[part])
 
 
+def what_is_missing(config: Config, epoch: int | None) -> str:
+    """What of the method had not joined in ``epoch`` (from 1), as a sentence; empty where all of it had, or where the
+    epoch is unknown. Told from settings and epoch, so that it holds for runs of any age.
+    """
+    if epoch is None:
+        return ""
+    starts, joined = start_epochs(config), parts_in_force(config, epoch - 1)
+    missing = [part for part in parts_of(config) if part not in joined]
+    if not missing:
+        return ""
+    told = " and ".join(f"the {part}, which joins in epoch {starts[part] + 1}" for part in missing)
+    without = (
+        "; a method without discriminator has a name of its own, ifgan-nogan" if "discriminator" in missing else ""
+    )
+    return f"its epoch {epoch} came before {told}{without}"
+
+
 def first_selectable(config: Config) -> int:
-    """The first epoch (from 0) that may be chosen on validation: ``select_from``, or the one in which the last part
+    """The first epoch (from 0) that may be chosen on validation: ``choose_from``, or the one in which the last part
     joins. The baseline takes the epoch at which an IF-GAN of the same settings may begin, so that the two compare.
     """
-    if config.select_from is not None:
-        return min(_epochs_of(config.select_from, config), config.epochs - 1)
+    if config.choose_from is not None:
+        return min(_epochs_of(config.choose_from, config), config.epochs - 1)
     rival = replace(config, method="ifgan") if config.method == "baseline" else config
     starts = start_epochs(rival)
     return min(max(starts[part] for part in parts_of(rival)), config.epochs - 1)
@@ -78,9 +95,9 @@ def check_phases(config: Config) -> None:
             told = f"{share} {getattr(config, share):g} of {config.epochs} epochs"
             raise InputError(f"{told}: the {part} would never join; give it an epoch, or more epochs")
     last = max(starts[part] for part in parts_of(config))
-    if config.select_from is not None and first_selectable(config) < last:
+    if config.choose_from is not None and first_selectable(config) < last:
         raise InputError(
-            f"select_from {config.select_from:g}: epoch {first_selectable(config) + 1} may not be chosen, since the "
+            f"choose_from {config.choose_from:g}: epoch {first_selectable(config) + 1} may not be chosen, since the "
             f"last part joins in epoch {last + 1}; raise it, or leave it unset"
         )
 

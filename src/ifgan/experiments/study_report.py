@@ -1,0 +1,196 @@
+"""What a study found, computed from its three files alone: accuracy of every arm, rule and reading, and paired
+comparisons. Rules are ways to choose the epoch on validation; none looks at test images.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ifgan.errors import InputError
+from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
+from ifgan.experiments.outcome import RunOutcome
+from ifgan.experiments.study import Study, read_predictions, read_runs_table, read_study
+from ifgan.experiments.table import DASH, Table
+from ifgan.files import write_json, write_text
+from ifgan.labels import in_order
+from ifgan.training.evaluate import Evaluation
+
+# Of an epoch's validation accuracy, loss and number the key whose largest value is chosen.
+RULES: dict[str, Callable[[float, float, int], tuple[float, ...]]] = {
+    "accuracy, earlier of equals": lambda accuracy, _, epoch: (accuracy, -epoch),
+    "accuracy, lower loss of equals": lambda accuracy, loss, _: (accuracy, -loss),
+    "accuracy, later of equals": lambda accuracy, _, epoch: (accuracy, epoch),
+    "loss": lambda _, loss, epoch: (-loss, -epoch),
+    "last epoch": lambda _, __, epoch: (epoch,),
+}
+AVERAGED = {"mean of the last fifth's weights": "swa", "running mean of the weights": "ema"}
+# Readings whose mean log-probability is one; the first is what IF-GAN says with its default test-time augmentation.
+READINGS = {
+    "pair, image, drawing": ("pair", "picture", "generated"),
+    "pair, image, mixture": ("pair-mixture", "picture", "mixture"),
+    "pair": ("pair",),
+    "image": ("picture",),
+    "drawing": ("generated",),
+    "pair with mixture": ("pair-mixture",),
+    "mixture": ("mixture",),
+    "nearest average": ("shares",),
+}
+_REFERENCE = "baseline"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm under one rule or reading: its outcomes, a run each."""
+
+    arm: str
+    how: str
+    outcomes: list[RunOutcome]
+
+    def summary(self) -> dict[str, Any]:
+        """Mean and spread over runs, accuracy over all images with its interval over subjects."""
+        accuracies = [float(outcome.evaluation.summary()["accuracy"] or 0) for outcome in self.outcomes]
+        spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
+        return {
+            "arm": self.arm, "how": self.how, "runs": len(accuracies), "mean": float(np.mean(accuracies)),
+            "std": spread, "interval": list(accuracy_interval(self.outcomes)),
+        }  # fmt: skip
+
+
+def write_metrics(folder: Path) -> None:
+    """``metrics.json`` beside the study's files, which a test compares with what they give. Raises InputError."""
+    write_json(Path(folder) / "metrics.json", study_metrics(folder))
+
+
+def write_study_report(folder: Path, out: Path) -> str:
+    """The tables, as Markdown in ``out``/report.md; returns them as text. Raises InputError like `study_metrics`."""
+    tables = _tables(study_metrics(folder))
+    write_text(Path(out) / "report.md", "\n".join(table.markdown() for table in tables))
+    return "\n".join(table.text() for table in tables)
+
+
+def study_metrics(folder: Path) -> dict[str, Any]:
+    """Every figure of a study, from its files alone. Raises InputError where no run is done."""
+    study, runs = read_study(folder), read_runs_table(folder)
+    if not len(runs):
+        raise InputError(f"{folder}: no run is done; ifgan study {folder} starts them")
+    predictions = read_predictions(folder)
+    rules, readings = _by_rule(study, runs, predictions), _by_reading(study, runs, predictions)
+    return {
+        "runs": len(runs),
+        "commits": sorted(set(runs["commit"].dropna())),
+        "rules": [cell.summary() for cell in rules],
+        "readings": [cell.summary() for cell in readings],
+        "comparisons": [
+            {"how": how} | comparison.to_dict() for how, comparison in [*_against(rules), *_against(readings)]
+        ],
+        "within": [{"how": how} | comparison.to_dict() for how, comparison in _within(readings)],
+    }
+
+
+def _by_rule(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> list[Cell]:
+    if not study.every_epoch:
+        return [
+            Cell(arm, "kept", _outcomes(arm, group, predictions[predictions["weights"] == "kept"], ("read",)))
+            for arm, group in runs.groupby("arm", sort=False)
+        ]
+    epochs = pd.read_csv(study.folder / "epochs.csv")
+    read = predictions[predictions["view"] == "read"]
+    cells = []
+    for arm, group in runs.groupby("arm", sort=False):
+        of_arm = epochs.merge(group[["run", "first_selectable"]], on="run")
+        late = of_arm[of_arm["epoch"] >= of_arm["first_selectable"]]
+        for rule, key in RULES.items():
+            rows = [max(part.itertuples(), key=lambda row: key(row.accuracy, row.loss, row.epoch))
+                    for _, part in late.groupby("run", sort=False)]  # fmt: skip
+            chosen = pd.DataFrame({"run": [row.run for row in rows], "epoch": [row.epoch for row in rows]})
+            found = read[read["weights"] == "epoch"].merge(chosen, on=["run", "epoch"])
+            cells.append(Cell(str(arm), rule, _outcomes(str(arm), group, found, ("read",))))
+        for rule, weights in AVERAGED.items():
+            cells.append(Cell(str(arm), rule, _outcomes(str(arm), group, read[read["weights"] == weights], ("read",))))
+    return cells
+
+
+def _by_reading(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> list[Cell]:
+    weights = "last" if study.every_epoch else "kept"
+    found = predictions[predictions["weights"] == weights]
+    cells = []
+    for arm, group in runs.groupby("arm", sort=False):
+        views = set(found[found["run"].isin(group["run"])]["view"])
+        for how, parts in READINGS.items():
+            if views.issuperset(parts):
+                cells.append(Cell(str(arm), how, _outcomes(str(arm), group, found, parts)))
+        if views == {"read"}:
+            cells.append(Cell(str(arm), "image", _outcomes(str(arm), group, found, ("read",))))
+    return cells
+
+
+def _outcomes(arm: str, runs: pd.DataFrame, predictions: pd.DataFrame, views: tuple[str, ...]) -> list[RunOutcome]:
+    labels = in_order(set(predictions["expression"]))
+    outcomes = []
+    for run in runs.itertuples():
+        of_run = predictions[predictions["run"] == run.run]
+        parts = [of_run[of_run["view"] == view] for view in views]
+        logs = [np.log(np.maximum(part[list(labels)].to_numpy(float), 1e-5)) for part in parts]
+        mean = np.exp(np.mean(logs, axis=0))
+        true = parts[0]["expression"].map(labels.index).to_numpy()
+        evaluation = Evaluation(mean / mean.sum(axis=1, keepdims=True), true, None)
+        number = 1000 * int(run.seed) + int(run.fold)  # runs are paired by seed and fold
+        images, subjects = tuple(parts[0]["image"]), tuple(parts[0]["subject"])
+        outcomes.append(RunOutcome(arm, number, labels, evaluation, subjects, images))
+    return outcomes
+
+
+def _against(cells: list[Cell]) -> list[tuple[str, Comparison]]:
+    """Every arm with the baseline, by the same rule; readings with what the baseline reads, the image."""
+    reference = {cell.how: cell for cell in cells if cell.arm == _REFERENCE}
+    found = []
+    for cell in cells:
+        against = reference.get(cell.how, reference.get("image"))
+        if cell.arm != _REFERENCE and against is not None:
+            comparison = compare(cell.outcomes, against.outcomes)
+            found += [(cell.how, comparison)] if comparison is not None else []
+    return found
+
+
+def _within(cells: list[Cell]) -> list[tuple[str, Comparison]]:
+    """Every reading of an arm with its first, the usual one; every arm's usual one with the other arms'."""
+    found = []
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        usual = first.setdefault(cell.arm, cell)
+        others = [usual] if cell is not usual else [o for a, o in first.items() if a not in (cell.arm, _REFERENCE)]
+        for other in others if cell.arm != _REFERENCE else ():
+            comparison = compare(cell.outcomes, other.outcomes)
+            how = f"{cell.how} - {other.how}" if cell is not usual else cell.how
+            found += [(how, comparison)] if comparison is not None else []
+    return found
+
+
+def _tables(content: dict[str, Any]) -> list[Table]:
+    tables: list[Table] = []
+    rows: tuple[tuple[str, ...], ...]
+    for title in ("rules", "readings"):
+        rows = tuple(
+            (row["arm"], row["how"], str(row["runs"]), f"{row['mean']:.3f} ± {row['std']:.3f}",
+             f"{row['interval'][0]:.3f} to {row['interval'][1]:.3f}")
+            for row in content[title]
+        )  # fmt: skip
+        tables.append(Table(title, ("arm", "how", "runs", "accuracy ± std over runs", "95 % over people"), rows))
+    for title in ("comparisons", "within"):
+        rows = tuple(
+            (row["method"], row["against"], row["how"], str(row["folds"]),
+             f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})", _p(row["p_value"]),
+             _p(row["p_folds"]))
+            for row in content[title]
+        )  # fmt: skip
+        header = ("arm", "minus", "how", "runs", "difference (95 %)", "p over people", "p over runs")
+        tables.append(Table(title, header, rows))
+    return [table for table in tables if table.rows]
+
+
+def _p(value: float | None) -> str:
+    return DASH if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,151 @@
+"""Studies: what is done stays done, a branch is its trunk gone on, and figures come from the files alone."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from ifgan.errors import InputError
+from ifgan.experiments.study import StudyRun, do_run, keep, read_predictions, read_runs_table, read_study, run_study
+from ifgan.experiments.study_report import RULES, study_metrics, write_study_report
+from tiny_runs import TINY, make_prepared
+
+STUDIES = sorted(path.parent for path in (Path(__file__).parents[2] / "studies").glob("*/study.yaml"))
+PLAN = {
+    "data": {"train": {"seed": 1, "subjects": 10}, "test": {"seed": 2, "subjects": 6}},
+    "folds": 3,
+    "preset": "cpu",
+    "settings": {**TINY, "epochs": 4, "classifier_start": 0.5, "gan_start": 0.5, "classifier_before": "picture"},
+    "every_epoch": True,
+    "arms": {
+        "baseline": {"method": "baseline"},
+        "late": {"gan_start": 0.75},
+        "whole": {},
+        "branch": {"trunk": {"arm": "late", "epochs": 2}},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work")
+    make_prepared(folder / "raw-1", folder / "sets" / "synthetic-1")
+    make_prepared(folder / "raw-2", folder / "sets" / "synthetic-2", subjects=6, first=50)
+    return folder
+
+
+def write_plan(folder: Path, **changes: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump(PLAN | changes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All arms of one fold."""
+    folder = write_plan(tmp_path_factory.mktemp("study"))
+    study = read_study(folder)
+    for arm in study.arms:
+        keep(folder, do_run(StudyRun(study, arm, 0, 0, work)))
+    return folder
+
+
+def test_every_selectable_epoch_of_every_arm_is_read_and_none_before(done: Path) -> None:
+    read = read_predictions(done).query("weights == 'epoch'").groupby("run")["epoch"].unique()
+    found = {run.split("/")[0]: sorted(epochs) for run, epochs in read.items()}
+    assert found == {"baseline": [3, 4], "late": [4], "whole": [3, 4], "branch": [3, 4]}
+
+
+def test_a_branch_is_the_same_run_as_one_trained_from_its_first_epoch(done: Path) -> None:
+    table = read_predictions(done).drop(columns="run")
+    runs = read_predictions(done)["run"]
+    branch, whole = (table[runs == f"{arm}/seed-0/fold-0"].reset_index(drop=True) for arm in ("branch", "whole"))
+    pd.testing.assert_frame_equal(branch, whole)
+    epochs = pd.read_csv(done / "epochs.csv")
+    losses = [epochs[epochs["run"] == f"{arm}/seed-0/fold-0"]["softmax"].tolist() for arm in ("branch", "whole")]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 4
+
+
+def test_the_last_epoch_s_reading_is_that_of_the_last_weights(done: Path) -> None:
+    table = read_predictions(done)
+    of_run = table[table["run"] == "whole/seed-0/fold-0"]
+    last = of_run.query("weights == 'last' and view == 'read'").drop(columns="weights").reset_index(drop=True)
+    epoch = of_run.query("weights == 'epoch' and epoch == 4").drop(columns="weights").reset_index(drop=True)
+    pd.testing.assert_frame_equal(last, epoch)
+
+
+def test_rules_choose_what_they_say() -> None:
+    epochs = [(0.5, 0.9, 1), (0.8, 0.5, 2), (0.8, 0.4, 3), (0.8, 0.6, 4), (0.7, 0.3, 5)]
+    chosen = {rule: max(epochs, key=lambda row, key=key: key(*row))[2] for rule, key in RULES.items()}
+    assert list(chosen.values()) == [2, 3, 4, 5, 5]
+
+
+def test_figures_are_those_of_the_rows(done: Path, tmp_path: Path) -> None:
+    table = read_predictions(done).query("run == 'baseline/seed-0/fold-0' and weights == 'last'")
+    labels = ["anger", "happiness", "sadness"]
+    right = (np.array(labels)[table[labels].to_numpy().argmax(1)] == table["expression"]).mean()
+    metrics = study_metrics(done)
+    (cell,) = [row for row in metrics["rules"] if (row["arm"], row["how"]) == ("baseline", "last epoch")]
+    assert cell["mean"] == pytest.approx(right)
+    assert "baseline" in write_study_report(done, tmp_path)
+    assert (tmp_path / "report.md").exists()
+
+
+def test_what_is_done_is_not_done_again(done: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = read_runs_table(done)
+    said: list[str] = []
+    folder = write_plan(done, folds=1)
+    assert run_study(folder, work, processes=1, say=said.append) == 0
+    assert said == ["0 runs to do, 4 done"]
+    pd.testing.assert_frame_equal(read_runs_table(done), before)
+
+
+@pytest.mark.slow
+def test_one_run_that_fails_is_told_and_the_others_go_on(work: Path, tmp_path: Path) -> None:
+    arms = {"baseline": {"method": "baseline"}, "broken": {"classifier_start": 1.0}}
+    folder = write_plan(tmp_path, arms=arms, folds=3)
+    said: list[str] = []
+    assert run_study(folder, work, processes=2, say=said.append) == 3
+    assert len(read_runs_table(folder)) == 3
+    assert sum("would never join" in line for line in said) == 3
+
+
+def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_study(tmp_path)
+    (tmp_path / "study.yaml").write_text("question: why\nsurprise: 3\n")
+    with pytest.raises(InputError, match="expected a study with"):
+        read_study(tmp_path)
+    with pytest.raises(InputError, match="no run is done"):
+        study_metrics(write_plan(tmp_path / "empty"))
+
+
+def test_only_the_kept_epoch_is_read_where_the_study_says_so(work: Path, tmp_path: Path) -> None:
+    study = read_study(write_plan(tmp_path, every_epoch=False))
+    arm = next(arm for arm in study.arms if arm.name == "whole")
+    finished = do_run(StudyRun(study, dataclasses.replace(arm, trunk=None), 0, 1, work))
+    table = finished.predictions
+    assert set(table["weights"]) == {"kept"}
+    assert set(table["epoch"]) == {finished.row["chosen"]}
+    assert finished.row["chosen"] > 2
+    assert finished.row["parts"] == "generator classifier discriminator"
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_kept_figures_are_what_the_kept_files_give(folder: Path) -> None:
+    """Studies that were trained: no epoch before the last phase, and every figure from the rows."""
+    if not (folder / "runs.csv").exists() or "arm" not in read_runs_table(folder):
+        pytest.skip("not trained by ifgan study")
+    kept = json.loads((folder / "metrics.json").read_text())
+    assert json.loads(json.dumps(study_metrics(folder))) == kept
+    table, runs = read_predictions(folder), read_runs_table(folder).set_index("run")
+    first = table["run"].map(runs["first_selectable"])
+    assert (table["epoch"] >= first).all()
+    wanted = {"baseline": {"classifier"}, "ifgan-nogan": {"generator", "classifier"}}
+    for run in runs.itertuples():
+        assert set(run.parts.split()) == wanted.get(run.method, {"generator", "classifier", "discriminator"}), run.Index
