@@ -91,7 +91,7 @@ class Config:
     classifier_input: Literal["pair", "generated"] = "pair"
     """E reads the pair {picture, average face} (Eq. 4), or the generated face alone, and never the picture"""
     classifier_views: tuple[Literal["pair", "picture", "generated"], ...] = ("pair",)
-    """what E reads after training where it reads pairs: the pair, or one half alone; mean log-probability of several"""
+    """what E, taught by pairs, reads after training: the pair, or one half alone; mean log-probability of several"""
     corners_px: int = 0
     """after training E reads four crops more, so many pixels from the middle to each corner; mean log-probability"""
     mirror: bool = False
@@ -202,8 +202,8 @@ class Config:
             raise InputError("teachers: only with soft_labels, the share that is theirs")
         if self.blank_average + self.blank_picture > 1:
             raise InputError("blank_average and blank_picture: expected shares of at most 1 together")
-        if not self.classifier_views or (self.classifier_input != "pair" and self.classifier_views != ("pair",)):
-            raise InputError("classifier_views: expected some of pair, picture, generated, only where E reads pairs")
+        if not self.classifier_views:
+            raise InputError("classifier_views: expected some of pair, picture, generated")
 
     def _check_generator(self) -> None:
         side = 2**self.generator_levels

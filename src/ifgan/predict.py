@@ -112,13 +112,18 @@ class Recognizer:
         return self.trained.system.generator is not None
 
     def __call__(self, source: Picture | list[Picture] | tuple[Picture, ...]) -> list[Any]:
-        """The faces of a picture (path, PIL image or HWC uint8 RGB array; OpenCV's are BGR), the largest and most
-        central first; of a list or tuple of pictures, a list of such lists. Raises PictureError for a picture that
-        can't be read; `stream` goes on.
+        """`predict` for an image (path, PIL image, HWC uint8 RGB array, grey array; OpenCV's are BGR), `predict_batch`
+        for a list or tuple of them.
         """
-        if isinstance(source, list | tuple):
-            return [_faces_or_error(result) for result in self.stream(source, workers=0)]
-        return _faces_or_error(next(self.stream([source], workers=0)))
+        return self.predict_batch(source) if isinstance(source, list | tuple) else self.predict(source)
+
+    def predict(self, image: Picture) -> list[Prediction]:
+        """The faces of one image, the largest and most central first. Raises PictureError."""
+        return _faces_or_error(next(self.stream([image], workers=0)))
+
+    def predict_batch(self, images: Iterable[Picture]) -> list[list[Prediction]]:
+        """The faces of each image. Raises PictureError for one that can't be read; `stream` goes on."""
+        return [_faces_or_error(result) for result in self.stream(images, workers=0)]
 
     def stream(
         self, sources: Iterable[Picture], *, every_face: bool = True, workers: int | None = None

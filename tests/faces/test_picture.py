@@ -159,6 +159,7 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     }.items():
         one_sentence(tmp_path / name, match)
     one_sentence(tmp_path, "is not a file")
+    one_sentence("https://example.org/face.jpg", "is an address; fetch it first")
 
 
 def test_a_pipe_does_not_block(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     one_sentence(tmp_path / "pipe.png", "is not a file")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
 def test_a_file_cut_in_half_is_refused(tmp_path: Path, format: str) -> None:
     content = encoded(format)
     (tmp_path / "cut").write_bytes(content[: len(content) // 2])
@@ -174,7 +175,7 @@ def test_a_file_cut_in_half_is_refused(tmp_path: Path, format: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what it repairs
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
 def test_damaged_bytes_give_a_picture_or_one_sentence(tmp_path: Path, format: str) -> None:
     rng, content = np.random.default_rng(0), np.frombuffer(encoded(format), np.uint8)
     for _ in range(60):
@@ -200,9 +201,10 @@ def test_global_settings_and_warnings_stay_as_they_are(tmp_path: Path) -> None:
 def test_arrays_and_pil_images() -> None:
     assert as_picture(FACE) is FACE
     assert (as_picture(Image.fromarray(FACE)) == FACE).all()
+    assert (as_picture(FACE[..., 0]) == FACE[..., :1]).all()  # grey
     makers: dict[str, Callable[[], object]] = {
         "float32 of shape": lambda: FACE.astype(np.float32) / 255,
-        r"uint8 of shape \(48, 48\)": lambda: FACE[..., 0],
+        r"float64 of shape \(48, 48\)": lambda: FACE[..., 0].astype(float),
         r"shape \(3, 48, 48\)": lambda: FACE.transpose(2, 0, 1),
         r"shape \(48, 48, 4\)": lambda: np.dstack([FACE, FACE[..., :1]]),
         "smaller than 16x16": lambda: FACE[:4],

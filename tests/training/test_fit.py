@@ -407,8 +407,6 @@ def test_classifier_that_reads_pictures_first_needs_no_drawn_face(prepared: Path
 
 
 def test_what_only_pairs_can_have() -> None:
-    with pytest.raises(InputError, match="only where E reads pairs"):
-        tiny(classifier_input="generated", classifier_views=("picture",))
     waiting, reading = (
         tiny(epochs=4, classifier_input="generated", classifier_start=0.5, classifier_before=before)
         for before in ("wait", "picture")

@@ -126,7 +126,7 @@ def _describe_networks(config: Config, classes: int) -> None:
 def demo(
     *,
     out: Path = Path("demo"),
-    subjects: int = 100,
+    subjects: int = 20,
     epochs: int | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -135,8 +135,8 @@ def demo(
 
     Args:
         out: folder to make; a demo that was broken off goes on there
-        subjects: how many synthetic people
-        epochs: for both methods; unset: 20
+        subjects: how many synthetic people; half of them train, and twice as many more are tested on
+        epochs: for both methods; unset: 80
         seed: everything derives from it
         workers: processes; unset: one a core
     """

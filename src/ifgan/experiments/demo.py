@@ -25,9 +25,9 @@ from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 
 METHODS = ("baseline", "ifgan")
-FOLD = SplitChoice(fold=0)
-EPOCHS = 20  # of 60 updates with 80 people to train on
-MORE = 0.4  # people beside those of the set, only to test on: a fold's ten tell little
+FOLD = SplitChoice(fold=0, folds=4)  # of twenty people ten train, and five validate
+EPOCHS = 80  # of 7 updates with ten people to train on
+MORE = 2.0  # people beside those of the set, only to test on: a fold's five tell little
 MORE_SEED = 1000  # added to the set's, for other people
 
 
@@ -64,7 +64,7 @@ class DemoFolder:
 
 
 def demo(
-    out: Path, *, subjects: int = 100, seed: int = 0, workers: int | None = None, epochs: int | None = None
+    out: Path, *, subjects: int = 20, seed: int = 0, workers: int | None = None, epochs: int | None = None
 ) -> Report:
     """Make everything below ``out`` and report on it. ``epochs``: for both methods; unset: EPOCHS.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ifgan.errors import PictureError, one_line
 
@@ -22,22 +22,12 @@ MAX_PIXELS = 100_000_000  # decoded: 300 MB; a 100-megapixel camera still passes
 MIN_SIDE_PX = 16  # below this no expression can be seen
 # Photographs and the data sets' formats; MPO comes through JPEG. Not Pillow's whole list: some of its readers start
 # other programs (EPS).
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 PICTURE_SUFFIXES = (
-    *(".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+    *(".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
 )  # of those formats
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # "I" is what Pillow makes of a 16-bit PGM
-_EXIF_ORIENTATION = 0x0112
 _OPENING = threading.Lock()
-_UPRIGHT_BY = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def to_png(image: np.ndarray | Image.Image, **options: Any) -> bytes:
@@ -55,24 +45,30 @@ def open_picture(path: str | Path) -> np.ndarray:
     Raises PictureError, one sentence that names the file, when it is missing, no picture, cut off, smaller than
     MIN_SIDE_PX on a side or larger than MAX_PIXELS. Sizes are judged by the header, before anything is decoded.
     """
-    path = Path(path)
+    name, path = str(path), Path(path)
     try:
         if not path.is_file():  # also keeps a named pipe from blocking for ever
-            raise PictureError(f"{path}: {'is not a file' if path.exists() else 'no such file'}")
+            raise PictureError(f"{name}: {_why_missing(path)}")
         with _opened(path) as image:
-            return _to_rgb(image, str(path))
+            return _to_rgb(image, name)
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{path}: has more than {MAX_PIXELS:,} pixels") from error
+        raise PictureError(f"{name}: has more than {MAX_PIXELS:,} pixels") from error
     except Image.UnidentifiedImageError as error:
-        raise PictureError(f"{path}: is not a picture ({', '.join(_FORMATS)})") from error
+        raise PictureError(f"{name}: is not a picture ({', '.join(_FORMATS)})") from error
     except Exception as error:  # Pillow's readers raise a dozen types on broken files, SyntaxError among them
-        raise PictureError(f"{path}: can't be decoded ({one_line(error)})") from error
+        raise PictureError(f"{name}: can't be decoded ({one_line(error)})") from error
+
+
+def _why_missing(path: Path) -> str:
+    if path.parts and path.parts[0] in ("http:", "https:"):
+        return "is an address; fetch it first"
+    return "is not a file" if path.exists() else "no such file"
 
 
 def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
-    """HWC uint8 RGB from a path, a PIL image or an HWC uint8 RGB array (returned as it is).
+    """HWC uint8 RGB from a path, a PIL image, an HWC uint8 RGB array (returned as it is) or a grey (H, W) uint8 one.
 
     Raises PictureError for what can't be read, and for an array of another shape or type.
     """
@@ -87,8 +83,10 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
             raise PictureError(f"the PIL image can't be decoded ({one_line(error)})") from error
     if not isinstance(source, np.ndarray):
         raise PictureError(f"a picture must be a path, a PIL image or an array, not {type(source).__name__}")
+    if source.dtype == np.uint8 and source.ndim == 2:
+        source = np.repeat(source[..., None], 3, axis=2)  # (H, W) -> (H, W, 3)
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
-        raise PictureError(f"the array must be HWC uint8 RGB, got {source.dtype} of shape {source.shape}")
+        raise PictureError(f"the array must be HWC uint8 RGB or grey, got {source.dtype} of shape {source.shape}")
     _check_size(source.shape[1], source.shape[0], "the array")
     return source
 
@@ -107,17 +105,14 @@ def _opened(path: Path) -> Image.Image:
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
     _check_size(*image.size, name)
     image.load()  # a TIFF is turned upright by Pillow as it loads, and then has no flag any more
-    orientation = _orientation(image)
+    image = _upright(image)
     if image.mode in _GREY_16_BIT:
         image = _grey_8_bit(image, name)
     elif image.mode == "F":
         raise PictureError(f"{name}: has floating-point pixels, whose range is unknown; expected 8 or 16 bits")
     elif image.has_transparency_data:
         image = _on_white(image)
-    image = image.convert("RGB")
-    if orientation in _UPRIGHT_BY:
-        image = image.transpose(_UPRIGHT_BY[orientation])
-    return np.array(image)  # (H, W, 3), a copy that may be written to
+    return np.array(image.convert("RGB"))  # (H, W, 3), a copy that may be written to
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -127,11 +122,11 @@ def _check_size(width: int, height: int, name: str) -> None:
         raise PictureError(f"{name}: is {width}x{height} pixels, smaller than {MIN_SIDE_PX}x{MIN_SIDE_PX}")
 
 
-def _orientation(image: Image.Image) -> int:
+def _upright(image: Image.Image) -> Image.Image:
     try:
-        return image.getexif().get(_EXIF_ORIENTATION, 1)
+        return ImageOps.exif_transpose(image)
     except Exception:  # a broken EXIF block says nothing about the pixels
-        return 1
+        return image
 
 
 def _grey_8_bit(image: Image.Image, name: str) -> Image.Image:
