@@ -56,7 +56,7 @@ def test_the_three_forms_give_the_same_pictures(tmp_path):
     read_rows = [list(read("fer2013", tmp_path / form).items) for form in forms]
     for index, same in enumerate(zip(*read_rows, strict=True)):
         assert {(p.name, p.expression, p.split) for p in same} == {
-            (f"fer{index:07d}", same[0].expression, ("train", "validation", "test")[index % 3])
+            (f"row{index:07d}", same[0].expression, ("train", "validation", "test")[index % 3])
         }
         for picture in same:
             assert np.array_equal(picture.image, np.repeat(pictures()[index][..., None], 3, axis=2))
@@ -121,9 +121,9 @@ def test_aligned_crops_lie_where_a_photographs_face_does_and_none_is_lost(tmp_pa
     images = np.stack([face, np.full((48, 48), 90, np.uint8), *pictures(5)])
     report = prepare("fer2013", write_npz(tmp_path / "x.npz", images=images), tmp_path / "out", align=True)
     assert report.counts["pictures"] == 7 and not report.failed
-    found = FaceDetector()([open_picture(tmp_path / "out/images/fer0000000.png")])[0][0]
+    found = FaceDetector()([open_picture(tmp_path / "out/images/row0000000.png")])[0][0]
     assert np.abs(np.array(found.landmarks_xy_px)[:3] - TEMPLATE_XY_PX).max() < 6
-    assert (open_picture(tmp_path / "out/images/fer0000001.png") == 90).all()
+    assert (open_picture(tmp_path / "out/images/row0000001.png") == 90).all()
 
 
 def test_usual_landmarks_are_a_face_in_the_middle():
@@ -139,7 +139,7 @@ def test_prepared_without_detection_and_compared_with_the_owners_counts(tmp_path
     report = prepare("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), tmp_path / "out")
     assert report.counts["pictures"] == 7 and not report.failed
     assert "expected 28709 train pictures, found 3" in report.text()
-    image = open_picture(tmp_path / "out/images/fer0000000.png")
+    image = open_picture(tmp_path / "out/images/row0000000.png")
     assert image.shape == (256, 256, 3)
     # The picture is the enlarged one, not a crop of it: reduced again it is close to the source.
     assert np.abs(image[2::16, 2::16, 0].mean() - pictures()[0].mean()) < 10
@@ -155,7 +155,7 @@ def test_a_table_as_windows_leaves_it(tmp_path):
     (tmp_path / "fer2013.csv").write_bytes((text + "\n").replace("\n", "\r\r\n").encode())
     found, plain = read("fer2013", tmp_path), read("fer2013", tmp_path / "plain")
     assert found.total == plain.total == 7
-    assert [p.name for p in found.items] == [p.name for p in plain.items] == [f"fer{index:07d}" for index in range(7)]
+    assert [p.name for p in found.items] == [p.name for p in plain.items] == [f"row{index:07d}" for index in range(7)]
     (tmp_path / "archive").mkdir()
     write_npz(tmp_path / "archive" / "fer.npz")
     (tmp_path / "archive" / "._fer.npz").write_bytes(b"macOS")

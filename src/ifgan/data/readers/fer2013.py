@@ -3,7 +3,7 @@
 Three forms are known: ``fer2013.csv`` (emotion,pixels,Usage), ``icml_face_data.csv`` (the same with another order and
 spaces in the header), and an ``.npz`` with ``images, labels, usage, classes``. Rows are streamed. The faces are tight
 crops already: they are resized to 256, or with ``align`` sought and put in the place that a photograph's face gets.
-Names are FER+'s, so its labels can be joined.
+Images are named by their row, which is how FER+'s votes are joined: its own names are no row numbers.
 """
 
 import csv
@@ -139,4 +139,4 @@ def _picture(index: int, where: str, grey: np.ndarray, expression: str, usage: s
     if not split:
         return Rejected(where, f"Usage {usage.strip()!r}: expected Training, PublicTest or PrivateTest")
     image = np.repeat(grey[..., None], 3, axis=2)  # (48, 48, 3)
-    return SourcePicture(image, f"fer{index:07d}", where, "fer2013", canonical(expression), split=split)
+    return SourcePicture(image, f"row{index:07d}", where, "fer2013", canonical(expression), split=split)
