@@ -7,6 +7,7 @@ from PIL import Image
 from ifgan.data.prepare import prepare
 from ifgan.data.readers import read
 from ifgan.data.readers.base import Rejected, SourcePicture
+from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
 from ifgan.faces.align import TEMPLATE_XY_PX, similarity_from_landmarks, transform_points
 from ifgan.faces.detect import FaceDetector
@@ -160,3 +161,114 @@ def test_a_table_as_windows_leaves_it(tmp_path):
     write_npz(tmp_path / "archive" / "fer.npz")
     (tmp_path / "archive" / "._fer.npz").write_bytes(b"macOS")
     assert read("fer2013", tmp_path / "archive").total == 7
+
+
+VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+
+
+def votes_csv(path, counts, usage=None):
+    usage = usage or [USAGE[i % 3] for i in range(len(counts))]
+    names = [f"fer{2 * i:07d}.png" for i in range(len(counts))]  # FER+'s names are no row numbers
+    lines = [f"{part},{name}," + ",".join(map(str, row)) for part, name, row in zip(usage, names, counts, strict=True)]
+    path.write_text("\n".join([",".join(("Usage", "Image name", *VOTES)), *lines]) + "\n")
+    return path
+
+
+def ten(**counts):
+    return [counts.get(name, 0) for name in VOTES]
+
+
+COUNTS = [
+    ten(anger=9, neutral=1),  # as FER2013 says
+    ten(contempt=6, neutral=2, disgust=2),  # another expression, which FER2013 does not have
+    ten(neutral=4, sadness=4, fear=2),  # no majority; of the tied none is FER2013's
+    ten(happiness=3, surprise=3, neutral=4),  # FER2013's is not the most voted
+    ten(NF=8, neutral=2),  # not a face
+    ten(unknown=4, surprise=4, neutral=1, anger=1),  # as many don't know
+    ten(neutral=5, sadness=1, fear=1, anger=1, disgust=1, happiness=1),  # single votes count nothing
+]
+FOUND = {  # rule: expression of each row, or none
+    "original": ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"),
+    "majority": ("anger", "contempt", "", "", "", "", "neutral"),
+    "probabilistic": ("anger", "contempt", "sadness", "neutral", "", "surprise", "neutral"),
+}
+
+
+@pytest.mark.parametrize("rule", FOUND)
+@pytest.mark.parametrize("form", ["csv", "npz"])
+def test_votes_are_joined_by_row_and_give_labels_by_rule(tmp_path, rule, form):
+    votes = votes_csv(tmp_path / "fer2013new.csv", COUNTS)
+    if form == "csv":
+        reading = read("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), votes=votes, labels=rule)
+    else:
+        order = list(reversed(range(10)))
+        arrays = {"votes": np.array(COUNTS, np.uint8)[:, order], "vote_columns": np.array(VOTES)[order]}
+        reading = read("fer2013", write_npz(tmp_path / "x.npz", **arrays), labels=rule)
+    items = {item.name: item for item in reading.items}
+    expected = {f"row{index:07d}": name for index, name in enumerate(FOUND[rule]) if name}
+    assert {name: item.expression for name, item in items.items()} == expected
+    assert items["row0000000"].votes == "9 0 0 0 0 0 1 0"
+    left_out = FOUND[rule].count("")
+    assert (f"{left_out} images left out: no label by the rule {rule}" in reading.notes) == bool(left_out)
+
+
+def test_votes_reach_the_manifest(tmp_path):
+    votes = votes_csv(tmp_path / "fer2013new.csv", COUNTS)
+    report = prepare("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), tmp_path / "out", votes=votes)
+    assert not report.failed
+    assert [(s.expression, s.votes) for s in read_manifest(tmp_path / "out")] == [
+        ("anger", "9 0 0 0 0 0 1 0"), ("contempt", "0 2 0 0 0 0 2 6"), ("neutral", "1 1 1 1 1 0 5 0"),
+    ]  # fmt: skip
+    assert str(tmp_path) not in (tmp_path / "out" / "prepare.json").read_text()
+
+
+def test_ferplus_s_own_folders_go_by_name(tmp_path):
+    for part, folder in enumerate(("FER2013Train", "FER2013Valid", "FER2013Test")):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(pictures()[part]).save(tmp_path / folder / f"fer{part:07d}.png")
+        row = ",".join(map(str, COUNTS[part]))
+        (tmp_path / folder / "label.csv").write_text(f'fer{part:07d}.png,"(0, 0, 48, 48)",{row}\n')
+    items = list(read("fer2013", tmp_path, labels="probabilistic").items)
+    assert [(i.name, i.expression, i.split) for i in items] == [
+        ("fer0000000", "anger", "train"), ("fer0000001", "contempt", "validation"), ("fer0000002", "sadness", "test"),
+    ]  # fmt: skip
+    assert (items[0].image[..., 0] == pictures()[0]).all()
+    with pytest.raises(InputError, match="don't hold FER2013's labels"):
+        read("fer2013", tmp_path, labels="original")
+
+
+def test_votes_that_cannot_be_these_images_are_refused(tmp_path):
+    table = write_csv(tmp_path / "fer2013.csv", rows())
+    for counts, usage, words in (
+        (COUNTS[:5], None, "5 rows of votes for 7 images"),
+        (COUNTS, ["Training"] * 7, "row 2: Usage 'Training', the image's is 'PublicTest'"),
+        ([*COUNTS[:6], ten()], None, "line 8: expected ten numbers of votes, ten together"),
+        ([*COUNTS[:6], [*ten()[:9], "x"]], None, "line 8: expected ten numbers of votes, found"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read("fer2013", table, votes=votes_csv(tmp_path / "v.csv", counts, usage))
+    (tmp_path / "v.csv").write_text("Usage,neutral\n")
+    with pytest.raises(InputError, match="column 'happiness' is missing"):
+        read("fer2013", table, votes=tmp_path / "v.csv")
+    with pytest.raises(InputError, match=r"needs FER\+'s votes"):
+        read("fer2013", table, labels="majority")
+
+
+def test_votes_in_another_order_are_noticed(tmp_path):
+    """Joined by number instead of by row, label and majority agree no better than by chance."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 7, 400)
+    order = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+    counts = [ten(**{order[code]: 8, "unknown": 2}) for code in codes]
+    table = write_csv(tmp_path / "fer2013.csv", [row(code, pictures(1)[0], "Training") for code in codes])
+    whole = votes_csv(tmp_path / "v.csv", counts, ["Training"] * 400)
+    assert read("fer2013", table, votes=whole).total == 400
+    shuffled = votes_csv(tmp_path / "w.csv", [counts[i] for i in rng.permutation(400)], ["Training"] * 400)
+    with pytest.raises(InputError, match=r"agree on 0\.\d\d of the images; expected more than half"):
+        read("fer2013", table, votes=shuffled)
+
+
+def test_a_row_of_nine_votes_is_told(tmp_path):
+    votes = votes_csv(tmp_path / "v.csv", [*COUNTS[:6], ten(neutral=9)])
+    reading = read("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), votes=votes)
+    assert "v.csv: 1 rows do not hold 10 votes" in reading.notes

@@ -37,6 +37,8 @@ def prepare(
     images: Literal["aligned", "original"] | None = None,
     landmarks: Literal["manual", "detect"] | None = None,
     align: bool = False,
+    votes: Path | None = None,
+    labels: Literal["original", "majority", "probabilistic"] | None = None,
 ) -> int:
     """Find and align the faces of a data set, and list them in a manifest.
 
@@ -54,6 +56,9 @@ def prepare(
         images: rafdb: cropped faces (aligned) or photographs (original); unset: aligned
         landmarks: rafdb: of photographs, the owner's (manual) or found ones (detect); unset: manual
         align: fer2013: seek the faces in the crops, so that they lie where a photograph's do
+        votes: fer2013: FER+'s fer2013new.csv, ten voters' labels
+        labels: fer2013: its own (original), FER+'s rule (majority) or the most voted (probabilistic); unset: majority
+            where there are votes
     """
     from ifgan.data.prepare import prepare as run
 
@@ -71,6 +76,8 @@ def prepare(
         images=images,
         landmarks=landmarks,
         align=align,
+        votes=votes,
+        labels=labels,
     )
     print(report.text())
     return FAILED if report.failed else 0

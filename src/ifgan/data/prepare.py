@@ -56,11 +56,12 @@ def prepare(
     root, out = _apart(Path(root), Path(out))
     given = {name: value for name, value in options.items() if value not in (None, False)}
     reading = read(set_name, root, **given)
+    told = {name: value.name if isinstance(value, Path) else value for name, value in given.items()}
     header = {
         "set": set_name,
         "dataset": reading.dataset,
         "source": root.name,
-        "options": {"aligned": aligned, "subjects_unknown": subjects_unknown, **reader_options(set_name), **given},
+        "options": {"aligned": aligned, "subjects_unknown": subjects_unknown, **reader_options(set_name), **told},
     }
     begin(out, header)
     align = _cropped if aligned or reading.aligned else _found

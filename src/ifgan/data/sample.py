@@ -20,7 +20,8 @@ class Sample:
     """One row of ``manifest.csv``. Empty string where a value is unknown.
 
     ``image`` is relative to the prepared folder; the picture it names is an aligned 256x256 face.
-    ``expression`` is a canonical name; ``split`` is train, validation, test or empty (folds decide).
+    ``expression`` is a canonical name; ``split`` is train, validation, test or empty (folds decide). ``votes``: how
+    many raters chose each of EXPRESSIONS, eight numbers.
     """
 
     image: str
@@ -34,6 +35,7 @@ class Sample:
     age: str = ""
     gender: str = ""
     ethnicity: str = ""
+    votes: str = ""
 
 
 COLUMNS = tuple(field.name for field in fields(Sample))
@@ -52,10 +54,10 @@ def read_manifest(folder: Path) -> list[Sample]:
         raise InputError(f"{path}: can't be read; is {folder} a prepared set? (ifgan prepare)") from error
     if not rows:
         raise InputError(f"{path}: lists no pictures")
-    missing = [name for name in COLUMNS if name not in rows[0]]
+    missing = [name for name in COLUMNS if name not in rows[0] and name != "votes"]  # few sets have them
     if missing:
         raise InputError(f"{path}: column {missing[0]!r} is missing; expected {','.join(COLUMNS)}")
-    samples = [Sample(**{name: row[name] or "" for name in COLUMNS}) for row in rows]
+    samples = [Sample(**{name: row.get(name) or "" for name in COLUMNS}) for row in rows]
     for line, sample in enumerate(samples, start=2):
         if sample.expression not in EXPRESSIONS:
             raise InputError(f"{path}, line {line}: expression {sample.expression!r} is not a canonical name")

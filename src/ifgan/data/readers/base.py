@@ -53,6 +53,7 @@ class SourcePicture:
     age: str = ""
     gender: str = ""
     ethnicity: str = ""
+    votes: str = ""
     landmarks_xy_px: np.ndarray | None = None
     usual_landmarks_xy_px: np.ndarray | None = None
 
@@ -70,6 +71,7 @@ class SourcePicture:
             age=self.age,
             gender=self.gender,
             ethnicity=self.ethnicity,
+            votes=self.votes,
         )
 
 
