@@ -52,7 +52,7 @@ def tiny(**changes: object) -> Config:
 def batch_of(size: int = 4) -> Batch:
     """Noise of TINY's size, three classes in turn."""
     images = torch.rand(2, size, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    return Batch(images[0], images[1], torch.arange(size) % 3)
+    return Batch(images[0], images[1], torch.eye(3)[torch.arange(size) % 3])
 
 
 def train_tiny(config: Config, data: RunData, out: Path) -> RunFolder:

@@ -109,6 +109,8 @@ class Config:
     end; it rises from 0 over the epochs; for sets whose labels are noisy"""
     teachers: tuple[str, ...] = ()
     """checkpoints whose mean reading gives that share, the same in every epoch, in place of the running mean's"""
+    targets: Literal["label", "votes"] = "label"
+    """what E is taught: the label, or the share of raters who chose each expression, where the manifest has votes"""
     mixup: float = 0.0
     """training pictures, their average faces and labels are mixed in pairs, shares from Beta(mixup, mixup); 0: none"""
     joint_batch: bool = True

@@ -46,8 +46,8 @@ def l1_loss(fake: Tensor, average: Tensor) -> Tensor:
 def expression_loss(logits: Tensor, targets: Tensor, *, passes: int = 1) -> Tensor:
     """Eq. 4 with the minus sign that it lacks: -E[log p(l_e | real pair)] - E[log p(l_e | fake pair)].
 
-    logits: (passes * B, N), the real pairs first, then the fake ones; targets: labels (B,) long, or of mixed pictures
-    the shares of each (B, N), whose expectation is over the mixture too. The baseline has one pass. Each expectation is
+    logits: (passes * B, N), the real pairs first, then the fake ones; targets: the share of each label (B, N), over
+    which the expectation is too. The baseline has one pass. Each expectation is
     a mean over B, so two passes weigh twice as much as one, as in the equation.
     """
     return passes * F.cross_entropy(logits.float(), torch.cat([targets] * passes))

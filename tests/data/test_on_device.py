@@ -58,11 +58,11 @@ def test_the_device_makes_what_files_give(
         drawn = torch.stack([on_device.draws[epoch, index] for index in range(12)])
         batch = on_device.batch(drawn)
         for index in range(12):
-            image, average, label = files[epoch, index]
+            image, average, target = files[epoch, index]
             assert (batch.image[index] - image).abs().max() * 127.5 < levels
-            assert torch.equal(batch.average[index], average) and batch.label[index] == label
+            assert torch.equal(batch.average[index], average) and torch.equal(batch.target[index], target)
     ours, theirs = on_device.batch_of(range(4, 9)), files.batch_of(range(4, 9))
-    assert torch.equal(ours.label, theirs.label) and torch.equal(ours.average, theirs.average)
+    assert torch.equal(ours.target, theirs.target) and torch.equal(ours.average, theirs.average)
     assert (ours.image - theirs.image).abs().max() * 127.5 < levels
 
 

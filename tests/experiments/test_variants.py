@@ -46,7 +46,7 @@ def test_what_tells_no_baselines_apart_changes_nothing_of_one():
         "generator_beta1": 0.1, "generator_dropout": 0.5, "generator_encoder": "test_resnet",
         "generator_learning_rate": 1.0, "generator_levels": 3, "generator_norm": "instance",
         "generator_pretrained": "gone.safetensors", "generator_width": 8, "joint_batch": False,
-        "lambda_gan": 0.1, "lambda_l1": 7.0, "pair_stem": "first", "redraw": "mixture", "saturating_gan": True,
+        "lambda_gan": 0.1, "lambda_l1": 7.0, "pair_stem": "first", "read_mixture": True, "redraw": "mixture", "saturating_gan": True,
         "upsampling": "nearest",
     }  # fmt: skip
     assert set(changes) == idle
@@ -68,7 +68,7 @@ def _moved(name: str, **weights: float) -> set[str]:
     accelerator = make_accelerator(config)
     torch.manual_seed(0)
     nets = build_networks(config, 3, accelerator)
-    batch = Batch(*torch.rand(2, 6, 3, 32, 32).mul(2).sub(1), torch.arange(6) % 3)
+    batch = Batch(*torch.rand(2, 6, 3, 32, 32).mul(2).sub(1), torch.eye(3)[torch.arange(6) % 3])
     nets.centers.values += 1.0  # so that the island loss pulls
     total = joint_objective(nets, batch, nets.generator(batch.image), config)[0]
     total.backward()

@@ -9,7 +9,7 @@ from ifgan import losses
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.training.fit import make_accelerator
-from ifgan.training.mixing import largest, mixed
+from ifgan.training.mixing import mixed
 from ifgan.training.networks import build_networks
 from ifgan.training.step import joint_objective, train_step
 from tiny_runs import tiny
@@ -21,23 +21,22 @@ def batch_of(size: int = 12) -> Batch:
     """
     labels = torch.arange(size) % 3
     pictures = torch.eye(3)[labels][:, :, None, None].expand(-1, -1, 32, 32)
-    return Batch(pictures, -pictures, labels)
+    return Batch(pictures, -pictures, torch.eye(3)[labels])
 
 
 def test_picture_average_face_and_label_are_mixed_alike() -> None:
     torch.manual_seed(0)
-    batch = mixed(batch_of(), 3, 0.4)
-    assert batch.label.shape == (12, 3)
-    torch.testing.assert_close(batch.image, batch.label[:, :, None, None].expand(-1, -1, 32, 32))
+    batch = mixed(batch_of(), 0.4)
+    assert batch.target.shape == (12, 3)
+    torch.testing.assert_close(batch.image, batch.target[:, :, None, None].expand(-1, -1, 32, 32))
     torch.testing.assert_close(batch.average, -batch.image)
-    torch.testing.assert_close(batch.label.sum(1), torch.ones(12))
-    assert ((batch.label > 0).sum(1) == 2).any() and ((batch.label > 0).sum(1) <= 2).all()
+    torch.testing.assert_close(batch.target.sum(1), torch.ones(12))
+    assert ((batch.target > 0).sum(1) == 2).any() and ((batch.target > 0).sum(1) <= 2).all()
 
 
 def test_no_mixing_unless_asked_for() -> None:
     batch = batch_of()
-    assert mixed(batch, 3, 0.0) is batch
-    assert torch.equal(largest(batch.label), batch.label)
+    assert mixed(batch, 0.0) is batch
     with pytest.raises(InputError, match="mixup -1"):
         tiny(mixup=-1)
 
@@ -57,10 +56,10 @@ def test_a_step_with_mixed_pictures(method: str) -> None:
     config = tiny(method=method, mixup=0.3)
     accelerator = make_accelerator(config)
     nets = build_networks(config, 3, accelerator)
-    batch = mixed(batch_of(), 3, 0.3)
+    batch = mixed(batch_of(), 0.3)
     fake = None if nets.generator is None else nets.generator(batch.image)
     labels = joint_objective(nets, batch, fake, config)[3]
-    assert torch.equal(labels, batch.label.argmax(1).repeat(1 if method == "baseline" else 2))
+    assert torch.equal(labels, batch.target.argmax(1).repeat(1 if method == "baseline" else 2))
     values = {}
     for parameter in (0.0, 0.3):
         torch.manual_seed(5)

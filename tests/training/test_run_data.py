@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data, recorded_run_data
-from tiny_runs import make_prepared
+from tiny_runs import make_prepared, tiny
 
 
 def rewrite(prepared: Path, *changes: tuple[str, str]) -> None:
@@ -264,3 +265,21 @@ def test_the_same_names_of_other_pictures_are_another_set(tmp_path: Path) -> Non
     for same in (tmp_path / "moved", again):
         found = recorded_run_data(same, data.record, data.averages, seed=0)
         assert len(found.parts["test"]) == len(data.parts["test"])
+
+
+def test_votes_are_targets_of_training_only_and_where_there_are_any(tmp_path: Path) -> None:
+    prepared = make_prepared(tmp_path / "raw", tmp_path / "set")
+    manifest = pd.read_csv(prepared / "manifest.csv", dtype=str, keep_default_na=False)
+    angry = manifest["expression"] == "anger"
+    manifest.loc[angry, "votes"] = "6 0 1 0 3 0 0 0"  # of these labels anger 6, sadness 3; fear is none of them
+    manifest.to_csv(prepared / "manifest.csv", index=False)
+    data = load_run_data(prepared, SplitChoice(0))
+    config = tiny(targets="votes")
+    for split, told in (("train", [2 / 3, 0, 1 / 3]), ("validation", [1, 0, 0])):
+        pairs = data.pairs(split, config)
+        for index, item in enumerate(pairs.samples):
+            own = torch.eye(3)[pairs.labels.index(item.sample.expression)]
+            wanted = torch.tensor(told) if item.sample.expression == "anger" else own
+            torch.testing.assert_close(pairs[0, index].target, wanted.float())
+    labelled = data.pairs("train", tiny())
+    assert all(labelled.target(index).max() == 1 for index in range(len(labelled)))

@@ -20,7 +20,7 @@ from tiny_runs import tiny
 
 def batch_of(size: int = 12) -> Batch:
     torch.manual_seed(1)
-    return Batch(torch.rand(size, 3, 32, 32), torch.rand(size, 3, 32, 32), torch.arange(size) % 3)
+    return Batch(torch.rand(size, 3, 32, 32), torch.rand(size, 3, 32, 32), torch.eye(3)[torch.arange(size) % 3])
 
 
 def networks(**settings: object) -> Networks:
@@ -31,15 +31,15 @@ def networks(**settings: object) -> Networks:
 @pytest.mark.parametrize("method", ["baseline", "ifgan"])
 def test_a_share_of_the_label_is_what_the_averaged_classifier_reads(method: str) -> None:
     nets, batch = networks(method=method), batch_of()
-    half, whole = softened(nets, batch, 0.5).label, softened(nets, batch, 1.0).label
-    own = torch.eye(3)[batch.label]
+    half, whole = softened(nets, batch, 0.5).target, softened(nets, batch, 1.0).target
+    own = batch.target
     torch.testing.assert_close(half, (own + whole) / 2)
     torch.testing.assert_close(half.sum(1), torch.ones(12))
     teacher = nets.tested.eval()
     halves = (batch.image,) if method == "baseline" else (batch.image, torch.zeros_like(batch.image))
     torch.testing.assert_close(whole, teacher.classifier(*halves)[0].softmax(1))
-    mixture = mixed(batch, 3, 0.4)
-    torch.testing.assert_close(softened(nets, mixture, 0.25).label.sum(1), torch.ones(12))
+    mixture = mixed(batch, 0.4)
+    torch.testing.assert_close(softened(nets, mixture, 0.25).target.sum(1), torch.ones(12))
 
 
 def test_reading_moves_no_weight_and_no_statistic() -> None:
@@ -86,8 +86,8 @@ def test_teachers_give_their_mean_calibrated_reading_of_the_picture_at_their_own
     with torch.inference_mode():
         first = load_trained(Path(one)).system(batch.image).logits.div(2).softmax(1)
         second = load_trained(Path(other)).system(large).logits.softmax(1)
-    wanted = 0.25 * torch.eye(3)[batch.label] + 0.75 * (first + second) / 2
-    torch.testing.assert_close(softened(nets, batch, 0.75).label, wanted)
+    wanted = 0.25 * batch.target + 0.75 * (first + second) / 2
+    torch.testing.assert_close(softened(nets, batch, 0.75).target, wanted)
 
 
 def test_teachers_that_know_or_see_something_else_are_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_e_reads_real_and_drawn_pairs_and_the_centres_follow_both(joint: bool) -
     pictures, faces, features = (torch.cat(tensors) for tensors in zip(*read, strict=True))
     assert torch.equal(pictures, batch.image.repeat(2, 1, 1, 1))
     assert torch.equal(faces, torch.cat([batch.average, drawn[0]]))
-    labels = batch.label.repeat(2)
+    labels = batch.target.argmax(1).repeat(2)
     for label in range(3):  # from the origin, Wen et al.: rate * sum / (1 + count)
         own = features[labels == label]
         assert_close(nets.centers.values[label], 0.3 * own.sum(0) / (1 + len(own)))
@@ -72,7 +72,7 @@ def test_every_lambda_of_eq_1_weighs_its_own_loss() -> None:
     verdict = nets.discriminator(batch.image, fake)
     assert parts["gan"].item() == pytest.approx(-torch.nn.functional.logsigmoid(verdict).mean().item(), rel=1e-4)
     logits = torch.stack([nets.classifier(batch.image, face)[0] for face in (batch.average, fake)])
-    each = -logits.log_softmax(-1)[:, torch.arange(4), batch.label]
+    each = -logits.log_softmax(-1)[:, torch.arange(4), batch.target.argmax(1)]
     assert parts["softmax"].item() == pytest.approx(each.mean(1).sum().item(), rel=1e-4)
     pulled = (features - nets.centers.values[labels]).square().sum(1).mean().item()
     assert parts["island"].item() == pytest.approx(pulled + 0.03 * 3 * 2, rel=1e-4)

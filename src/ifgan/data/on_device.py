@@ -51,6 +51,7 @@ class PairsOnDevice:
         stacked = np.stack([picture[..., :channels] for picture in pairs.pictures()])  # (N, W, W, 1 or 3)
         self._pictures = torch.from_numpy(stacked).to(device).permute(0, 3, 1, 2).contiguous()
         self._label = torch.tensor([self.labels.index(item.sample.expression) for item in pairs.samples], device=device)
+        self._target = torch.stack([pairs.target(index) for index in range(len(pairs))]).to(device)  # (M, N)
         both = [[_average(pairs, name, flip=flip) for flip in (False, True)] for name in self.labels]
         self._averages = torch.stack([torch.stack(two) for two in both]).to(device)  # (labels, 2, 3, S, S)
 
@@ -70,7 +71,7 @@ class PairsOnDevice:
         turned = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
         image = (turned / 127.5 - 1).expand(-1, 3, -1, -1) * self._kept(*corner_and_blank[2:])  # (B, 3, S, S)
         label = self._label[index.long()]
-        return Batch(image, self._averages[label, flip.long()], label)
+        return Batch(image, self._averages[label, flip.long()], self._target[index.long()])
 
     def _maps(self, flip: Tensor, angle_deg: Tensor, zoom: Tensor, left_px: Tensor, top_px: Tensor) -> Tensor:
         """(B, 2, 3): from places in the crop to those in the picture, both from -1 to 1; as `to_model_input` turns."""

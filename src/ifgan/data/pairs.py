@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ifgan.data.sample import Sample
 from ifgan.data.transforms import AugmentationPolicy
@@ -21,6 +22,7 @@ from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
 from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, working_side
 from ifgan.faces.picture import open_picture
+from ifgan.labels import EXPRESSIONS
 from ifgan.seeds import numpy_rng
 
 CACHE_LIMIT_BYTES = 3 * 2**30
@@ -28,13 +30,13 @@ _AS_IT_IS = InputForm()
 
 
 class Batch(NamedTuple):
-    """image, average: (B, 3, S, S) float32 in [-1, 1]; label: (B,) long, index into the run's labels, or of mixed
-    pictures (training/mixing.py) the share of each label, (B, N) float32.
+    """image, average: (B, 3, S, S) float32 in [-1, 1]; target: (B, N) float32, the share of each of the run's
+    labels; 1 and zeros where an image has one label.
     """
 
     image: Tensor
     average: Tensor
-    label: Tensor
+    target: Tensor
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class LocatedSample:
 class FacePairs(torch.utils.data.Dataset[Batch]):
     """Pairs for training (with a policy) or testing (without). Indexed by (epoch, index).
 
-    ``averages`` maps each label to its average face, (256, 256, 3) uint8; ``form``: what the model
-    sees of a face. Shrunken pictures are kept in memory as long as the whole set fits `CACHE_LIMIT_BYTES`.
+    ``averages`` maps each label to its average face, (256, 256, 3) uint8; ``form``: what the model sees of a face;
+    ``votes``: targets are the shares of raters, where a sample has them. Shrunken pictures are kept in memory as long
+    as the whole set fits `CACHE_LIMIT_BYTES`.
     """
 
     def __init__(
@@ -67,11 +70,12 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         policy: AugmentationPolicy | None = None,
         form: InputForm = _AS_IT_IS,
         seed: int = 0,
+        votes: bool = False,
     ) -> None:
         if unknown := {s.sample.expression for s in samples} - set(labels):
             raise InputError(f"expression {sorted(unknown)[0]!r} is not among the run's labels {', '.join(labels)}")
         self.samples, self.labels, self.size_px, self.policy, self.seed = samples, labels, size_px, policy, seed
-        self.form = form
+        self.form, self.votes = form, votes
         self.averages = {name: shrink(form.frame(averages[name]), size_px) for name in labels}
         picture_bytes = 3 * working_side(size_px) ** 2
         self._cache: dict[int, np.ndarray] | None = {} if len(samples) * picture_bytes <= CACHE_LIMIT_BYTES else None
@@ -86,7 +90,17 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         augmentation = self.draw(epoch, index)
         image = to_model_input(self._picture(index), self.size_px, augmentation)
         average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
-        return Batch(image, average, torch.tensor(self.labels.index(expression)))
+        return Batch(image, average, self.target(index))
+
+    def target(self, index: int) -> Tensor:
+        """(N,) float32: what a sample is to be called, shares that sum to 1."""
+        sample = self.samples[index].sample
+        if self.votes and sample.votes:
+            counts = dict(zip(EXPRESSIONS, map(int, sample.votes.split()), strict=True))
+            shares = torch.tensor([float(counts[name]) for name in self.labels])
+            if shares.sum() > 0:
+                return shares / shares.sum()
+        return F.one_hot(torch.tensor(self.labels.index(sample.expression)), len(self.labels)).float()
 
     def batch_of(self, indices: Sequence[int]) -> Batch:
         """The pairs of the first epoch, with a batch axis: what is tested, where there is no policy."""

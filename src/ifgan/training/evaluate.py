@@ -73,10 +73,10 @@ def evaluate(
     starts = range(0, len(pairs), batch_size)
     for start in track(starts, what, len(starts), "batches", part=True) if what else starts:
         batch = pairs.batch_of(range(start, min(start + batch_size, len(pairs))))
-        image, average, label = (tensor.to(device) for tensor in batch)
+        image, average, target = (tensor.to(device) for tensor in batch)
         output = system(image)
         probabilities.append(to_probabilities(output.logits, temperature).cpu())
-        true.append(label.cpu())
+        true.append(target.argmax(1).cpu())
         if output.average_face is not None:
             differences.append((output.average_face.float() - average).abs().mean(dim=(1, 2, 3)).cpu())  # (B,)
     system.train(was_training)

@@ -210,7 +210,7 @@ def _to_device(loaded: Any, session: Session) -> Batch:
         tensor.to(session.accelerator.device, memory_format=layout, non_blocking=True)
         for tensor in (batch.image, batch.average)
     )
-    return Batch(image, average, batch.label.to(session.accelerator.device, non_blocking=True))
+    return Batch(image, average, batch.target.to(session.accelerator.device, non_blocking=True))
 
 
 def _line(config: Config, record: dict, seconds: float) -> str:

@@ -6,27 +6,20 @@ halfway between their expressions.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ifgan.data.pairs import Batch
 
 
-def mixed(batch: Batch, classes: int, alpha: float) -> Batch:
+def mixed(batch: Batch, alpha: float) -> Batch:
     """Every picture with another of the batch (or itself), in shares from Beta(alpha, alpha); where that is 0,
     the batch as it is.
     """
     if alpha == 0:
         return batch
-    device, count = batch.image.device, len(batch.label)
+    device, count = batch.image.device, len(batch.image)
     share = torch.distributions.Beta(alpha, alpha).sample((count,)).to(device)  # (B,) in [0, 1]
     other = torch.randperm(count, device=device)
-    whole = batch._replace(label=F.one_hot(batch.label, classes).float())  # (B, N)
-    return Batch(*(_between(tensor, tensor[other], share) for tensor in whole))
-
-
-def largest(label: Tensor) -> Tensor:
-    """(B,) long: the label, or of a mixture (B, N) the one with the largest share, to whose centre its feature goes."""
-    return label if label.ndim == 1 else label.argmax(1)
+    return Batch(*(_between(tensor, tensor[other], share) for tensor in batch))
 
 
 def _between(one: Tensor, other: Tensor, share: Tensor) -> Tensor:

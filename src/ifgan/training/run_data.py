@@ -46,6 +46,7 @@ class RunData:
             policy=policy,
             form=form,
             seed=config.seed,
+            votes=config.targets == "votes" and split == "train",
         )
 
     def describe(self) -> str:

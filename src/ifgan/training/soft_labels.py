@@ -20,17 +20,15 @@ from ifgan.training.networks import Networks, Teacher
 
 
 def softened(nets: Networks, batch: Batch, share: float) -> Batch:
-    """The batch with labels (B, N): ``1 - share`` of each its own, ``share`` the mean of what the teachers read, or
+    """The batch with targets (B, N): ``1 - share`` of each its own, ``share`` the mean of what the teachers read, or
     without one what the averaged E says of the picture alone (of its drawn face, where E reads nothing else); where
     that share is 0, the batch as it is.
     """
     if share == 0:
         return batch
-    classes = len(nets.centers.values)
-    own = F.one_hot(batch.label, classes).float() if batch.label.ndim == 1 else batch.label  # (B, N)
     with torch.inference_mode():
         read = torch.stack([reader(batch.image) for reader in nets.teachers or (_averaged(nets),)]).mean(0)  # (B, N)
-    return batch._replace(label=torch.lerp(own, read.clone(), share))
+    return batch._replace(target=torch.lerp(batch.target, read.clone(), share))
 
 
 def load_teachers(config: Config, labels: tuple[str, ...], device: torch.device) -> tuple[Teacher, ...]:

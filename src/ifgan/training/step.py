@@ -15,7 +15,7 @@ from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.system import pictures_for_classifier
-from ifgan.training.mixing import largest, mixed
+from ifgan.training.mixing import mixed
 from ifgan.training.networks import Networks, frozen, resting_batch_statistics
 from ifgan.training.soft_labels import softened
 
@@ -41,12 +41,12 @@ def joint_objective(
     E is not run at all, where neither of its losses has a weight.
     """
     parts: Parts = {}
-    label = largest(batch.label)  # (B,)
+    label = batch.target.argmax(1)  # (B,), to whose centre a feature goes
     labels, features = label[:0], nets.centers.values[:0]
     if config.lambda_softmax or config.lambda_island:
         logits, features, passes = classify(nets, batch, fake, config)
         labels = label.repeat(passes)  # real pairs first, then fake ones
-        parts["softmax"] = losses.expression_loss(logits, batch.label, passes=passes)
+        parts["softmax"] = losses.expression_loss(logits, batch.target, passes=passes)
         parts["island"] = losses.island_loss(
             features, labels, nets.centers.values, alpha=config.island_alpha, reduction=config.island_reduction
         )
@@ -96,7 +96,7 @@ def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accele
 
     Raises InputError that names the step and the terms when a loss is not finite; nothing is updated by it.
     """
-    batch = mixed(batch, len(nets.centers.values), config.mixup)
+    batch = mixed(batch, config.mixup)
     with accelerator.autocast():
         batch = softened(nets, batch, config.soft_labels)
     fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
