@@ -8,6 +8,8 @@ DEMO ?= demo
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest
 
+# Linux gives memory back after every large tensor otherwise, and waits for it again (docs/training.md).
+demo: export GLIBC_TUNABLES = glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592
 demo: $(VENV)/installed
 	$(VENV)/bin/ifgan demo --out $(DEMO)
 

@@ -46,8 +46,8 @@ def test_what_tells_no_baselines_apart_changes_nothing_of_one():
         "generator_beta1": 0.1, "generator_dropout": 0.5, "generator_encoder": "test_resnet",
         "generator_learning_rate": 1.0, "generator_levels": 3, "generator_norm": "instance",
         "generator_pretrained": "gone.safetensors", "generator_width": 8, "joint_batch": False,
-        "lambda_gan": 0.1, "lambda_l1": 7.0, "pair_stem": "first", "read_mixture": True, "redraw": "mixture", "saturating_gan": True,
-        "upsampling": "nearest",
+        "lambda_gan": 0.1, "lambda_l1": 7.0, "pair_stem": "first", "read_mixture": True, "redraw": "mixture",
+        "saturating_gan": True, "upsampling": "nearest",
     }  # fmt: skip
     assert set(changes) == idle
     one, other = (_stepped(config) for config in (plain, replace(plain, **changes)))
