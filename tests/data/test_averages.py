@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ifgan.data.averages import average_faces, read_averages, write_averages
+from ifgan.data.averages import average_faces as average_located
+from ifgan.data.averages import read_averages, write_averages
 from ifgan.data.sample import read_manifest
 from ifgan.data.splits import folds_of, split_samples
 from ifgan.errors import InputError, PictureError
 from ifgan.faces.picture import open_picture
+
+
+def average_faces(folder, samples, **options):
+    return average_located(((folder, sample) for sample in samples), **options)
 
 
 @pytest.fixture

@@ -19,18 +19,13 @@ from ifgan.files import write_bytes
 from ifgan.labels import in_order
 
 
-def average_faces(folder: Path, samples: Iterable[Sample], workers: int | None = None) -> dict[str, np.ndarray]:
-    """Expression -> (256, 256, 3) uint8 mean of the given samples of the prepared set ``folder``, canonical order.
+def average_faces(located: Iterable[tuple[Path, Sample]], workers: int | None = None) -> dict[str, np.ndarray]:
+    """Expression -> (256, 256, 3) uint8 mean of the given samples, each with its prepared folder; canonical order.
 
     Sums of whole numbers in float64 are exact, so the result depends on no order and no number of ``workers``.
     Memory: one sum an expression and a few open pictures. Raises InputError when there are no samples, PictureError
     that names a picture which is unreadable or not 256x256.
     """
-    return average_located_faces(((Path(folder), sample) for sample in samples), workers)
-
-
-def average_located_faces(located: Iterable[tuple[Path, Sample]], workers: int | None = None) -> dict[str, np.ndarray]:
-    """The same over several prepared sets: pairs of a prepared folder and a sample of it."""
     sums: dict[str, np.ndarray] = {}
     numbers: Counter[str] = Counter()
     for expression, image in map_in_order(_open_aligned, located, workers):

@@ -6,7 +6,7 @@ that fails, or that takes its worker down, is reported in its place and the othe
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,13 +43,12 @@ class FoundFaces:
     """What became of one request.
 
     ``aligned[i]`` is the (256, 256, 3) uint8 crop of ``faces[i]``; ``faces[0]`` is the most prominent one. No face
-    gives two empty tuples. ``error`` is None or one sentence; there are no faces then. ``size_wh_px`` is the picture's.
+    gives two empty tuples. ``error`` is None or one sentence; there are no faces then.
     """
 
     faces: tuple[Face, ...] = ()
     aligned: tuple[np.ndarray, ...] = ()
     error: str | None = None
-    size_wh_px: tuple[int, int] | None = None
 
 
 def find_faces(
@@ -89,30 +88,33 @@ def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) 
     Among several, a face whose landmarks can't be aligned is left out: one false find loses no true one.
     """
 
-    def find(image: np.ndarray) -> list[tuple[Face, np.ndarray]]:
+    try:
+        image = _opened(request)
         faces = _known_face(request) if request.landmarks_xy_px is not None else detector([image])[0]
-        return _alignable(image, faces, len(faces) if every_face else 1)
-
-    return _answer(request, find)
+        found = _alignable(image, faces, len(faces) if every_face else 1)
+    except (PictureError, MemoryError) as error:
+        return _failed(request, error)
+    return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found))
 
 
 def whole_picture(request: Request) -> FoundFaces:
     """For faces that are cropped already: the central square is the face, with its box and no landmarks."""
-    return _answer(request, lambda image: [(Face(central_box(image), (), 1.0), central_square(image))])
-
-
-def _answer(request: Request, find: Callable[[np.ndarray], list[tuple[Face, np.ndarray]]]) -> FoundFaces:
-    if request.unreadable is not None:
-        return FoundFaces(error=request.unreadable)
     try:
-        image = as_picture(request.picture)
-        found = find(image)
-    except PictureError as error:
-        return FoundFaces(error=_naming(request, str(error)))
-    except MemoryError:
-        return FoundFaces(error=_naming(request, _TOO_LARGE))
-    size = (image.shape[1], image.shape[0])
-    return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found), size_wh_px=size)
+        image = _opened(request)
+        return FoundFaces((Face(central_box(image), (), 1.0),), (central_square(image),))
+    except (PictureError, MemoryError) as error:
+        return _failed(request, error)
+
+
+def _opened(request: Request) -> np.ndarray:
+    if request.unreadable is not None:
+        raise PictureError(request.unreadable)
+    return as_picture(request.picture)
+
+
+def _failed(request: Request, error: Exception) -> FoundFaces:
+    reason = _TOO_LARGE if isinstance(error, MemoryError) else str(error)
+    return FoundFaces(error=reason if reason == request.unreadable else _naming(request, reason))
 
 
 def _alignable(image: np.ndarray, faces: list[Face], wanted: int) -> list[tuple[Face, np.ndarray]]:

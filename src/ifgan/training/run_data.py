@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ifgan.config import Config
-from ifgan.data.averages import average_located_faces
+from ifgan.data.averages import average_faces
 from ifgan.data.folds import Fold, read_folds
 from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
@@ -214,7 +214,7 @@ def _averages(
     else:
         shown, strangers = _joined(folders, labels, parts)
         shown, dropped = _without_leaks(shown, [*parts["validation"], *parts["test"]], "averaged", leaks)
-    averages = average_located_faces((item.folder, item.sample) for item in shown)
+    averages = average_faces((item.folder, item.sample) for item in shown)
     if missing := [name for name in labels if name not in averages]:
         where = f"none of {some_of(map(str, folders))}" if folders else f"no training picture of {own}"
         raise InputError(f"average faces: {where} shows {missing[0]}")
