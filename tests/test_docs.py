@@ -229,7 +229,7 @@ def test_the_order_of_expressions_is_written_once():
             if isinstance(node, ast.Tuple | ast.List | ast.Set):
                 names = {item.value for item in node.elts if isinstance(item, ast.Constant)}
                 found |= {path.name} if len(names & set(EXPRESSIONS)) > 4 else set()
-    assert found == {"labels.py"}
+    assert found == {"labels.py", "ferplus.py"}  # the latter are the columns of somebody else's table
 
 
 def test_no_draw_comes_from_numpy_s_global_state():

@@ -262,7 +262,9 @@ def test_a_model_from_a_file_can_be_measured(tmp_path: Path, capsys: pytest.Capt
     """As a run folder, on people of another set; whom it has seen nobody knows, and the report says so."""
     labels, faces = ("anger", "happiness", "sadness"), torch.rand(3, 3, 4, 4).mul(2).sub(1)
     faces = F.interpolate(faces, size=(32, 32), mode="bicubic").clamp(-1, 1)
-    trained = replace(tiny_trained(labels=labels), about={"selection": "validation", "epoch": 3}, temperature=2.0)
+    trained = tiny_trained(labels=labels)
+    about = {"selection": "validation", "epoch": trained.config.epochs}
+    trained = replace(trained, about=about, temperature=2.0)
     trained.system.mixture.averages.copy_(faces)
     save_trained(tmp_path / "model.safetensors", trained)
     data, run = make_prepared(tmp_path / "raw", tmp_path / "set", subjects=4), tmp_path / "run"

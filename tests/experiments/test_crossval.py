@@ -279,6 +279,7 @@ def cluster(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield out
 
 
+@pytest.mark.slow
 def test_ray_gives_the_numbers_of_local(finished: Path, cluster: Path):
     for path in sorted(finished.rglob("metrics.jsonl")):
         assert without_time(path) == without_time(cluster / path.relative_to(finished))

@@ -248,7 +248,7 @@ def test_what_is_mirrored_is_read_alike() -> None:
     x = torch.rand(2, 3, 32, 32) * 2 - 1
     alone = build_system(tiny(method="baseline", mirror=True), 6).eval()
     assert_close(alone(x).logits, alone(x.flip(-1)).logits)
-    system = build_system(tiny(), 6).eval()
+    system = build_system(tiny(classifier_views=("pair",)), 6).eval()
     plain, E = system(x), system.classifier
     expected = (plain.logits.log_softmax(1) + E(x.flip(-1), plain.average_face.flip(-1))[0].log_softmax(1)) / 2
     system.mirror = True
@@ -258,12 +258,12 @@ def test_what_is_mirrored_is_read_alike() -> None:
 
 def test_five_crops_are_averaged_and_the_average_face_stays() -> None:
     x = torch.rand(2, 3, 32, 32) * 2 - 1
-    system = build_system(tiny(), 6).eval()
+    system = build_system(tiny(classifier_views=("pair",)), 6).eval()
     plain, E = system(x), system.classifier
     padded = F.pad(x, (3, 3, 3, 3), mode="replicate")
     crops = [padded[..., 3 + y : 35 + y, 3 + x : 35 + x] for x, y in ((0, 0), (-3, -3), (-3, 3), (3, -3), (3, 3))]
     expected = torch.stack([E(crop, plain.average_face)[0].log_softmax(1) for crop in crops]).mean(0)
-    five = build_system(tiny(corners_px=3), 6).eval()
+    five = build_system(tiny(corners_px=3, classifier_views=("pair",)), 6).eval()
     five.load_state_dict(system.state_dict())
     assert_close(five(x).logits, expected)
     assert_close(five(x).average_face, plain.average_face)

@@ -38,7 +38,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[RunFolder]:
     return [RunFolder(folder / "1"), RunFolder(folder / "2")]
 
 
-@pytest.mark.slow
 def test_losses_of_two_processes_are_those_of_one(folders: list[RunFolder]):
     one, two = (run.metrics() for run in folders)
     assert len(one) == len(two) == 2

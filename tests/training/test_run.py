@@ -39,9 +39,9 @@ def test_a_run_opens_no_test_picture_and_is_judged_by_its_validation_people(prep
     kept, pairs = load_trained(run.best), data.pairs("validation", config)
     right, distances = [], []
     with torch.inference_mode():
-        for image, average, label in (pairs[0, index] for index in range(len(pairs))):
+        for image, average, target in (pairs[0, index] for index in range(len(pairs))):
             output = kept.system(image[None])
-            right.append(output.logits.argmax().item() == label.item())
+            right.append(output.logits.argmax().item() == target.argmax().item())
             distances.append((output.average_face[0] - average).abs().mean().item())
     said = kept.about["validation"]
     assert said["n"] == len(pairs) == 3
