@@ -247,6 +247,7 @@ def test_a_run_stopped_before_its_last_phase_is_refused(prepared: Path, tmp_path
     whole = train_tiny(config, data, tmp_path / "whole")
     evaluate_run(whole.path, prepared)
     record = whole.path / "evaluation_test.json"
+    assert json.loads(record.read_text())["parts"] == ["generator", "classifier", "discriminator"]
     record.write_text(json.dumps(json.loads(record.read_text()) | {"epoch": 2}))
     with pytest.raises(InputError, match=sentence):
         read_outcome(whole)

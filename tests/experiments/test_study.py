@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_plan(folder: Path, **changes: object) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "study.yaml").write_text(yaml.safe_dump(PLAN | changes))
+    (folder / "study.yaml").write_text(yaml.safe_dump(PLAN | changes, sort_keys=False))
     return folder
 
 
@@ -96,30 +97,72 @@ def test_figures_are_those_of_the_rows(done: Path, tmp_path: Path) -> None:
     assert (tmp_path / "report.md").exists()
 
 
-def test_what_is_done_is_not_done_again(done: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = read_runs_table(done)
+def test_what_is_done_is_not_done_again(done: Path, work: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(done, tmp_path / "study"))
+    one_arm = {"baseline": {"method": "baseline"}}
+    write_plan(folder, arms=one_arm)
     said: list[str] = []
-    folder = write_plan(done, folds=1)
     assert run_study(folder, work, processes=1, say=said.append) == 0
-    assert said == ["0 runs to do, 4 done"]
-    pd.testing.assert_frame_equal(read_runs_table(done), before)
+    assert said[0] == "2 runs to do, 4 done"
+    before, after = (read_runs_table(place).set_index("run") for place in (done, folder))
+    pd.testing.assert_frame_equal(after.loc[before.index], before)
+    assert len(after) == 6
+    write_plan(folder, arms=one_arm, train_subjects=2)
+    with pytest.raises(InputError, match=r"baseline/seed-0/fold-0 was done by another study\.yaml"):
+        run_study(folder, work, processes=1, say=said.append)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"arms": {"a": {"trunk": {"arm": "b", "epochs": 2}}}}, "its trunk 'b' is no arm before it"),
+        ({"arms": {"a": {}, "b": {"lambda_l1": 1.0, "trunk": {"arm": "a", "epochs": 1}}}}, "differs .* in lambda_l1"),
+        (
+            {"arms": {"a": {"gan_start": 0.75}, "b": {"trunk": {"arm": "a", "epochs": 3}}}},
+            "differs from its trunk in gan_start before epoch 3 ends",
+        ),
+        ({"arms": {"../a": {}}}, "expected letters, digits and dashes"),
+        ({"arms": {"a": {"seeds": 3}}}, "seeds 3; expected a list"),
+        ({"arms": {"a": {"method": "best"}}}, "method 'best'"),
+        ({"arms": {"a": {"sharpness": 3}}}, "unknown field 'sharpness'"),
+        ({"arms": {"a": {"gan_start": 1.0}}}, "the discriminator would never join"),
+        ({"arms": ["a"]}, "study.yaml: "),
+        ({"data": {"train": {"seed": 1, "subjects": 10}}}, "study.yaml: "),
+        ({"data": {"train": {"seed": 1, "subjects": 9}, "test": {"seed": 1, "subjects": 9}}}, "the same seed"),
+        ({"folds": 7}, "a person a fold"),
+        ({"surprise": 1}, "unknown field 'surprise'"),
+    ],
+)
+def test_a_plan_that_cannot_be_done_is_one_sentence(changes: dict, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence) as error:
+        read_study(write_plan(tmp_path, **changes))
+    assert str(error.value).startswith(str(tmp_path)) and "\n" not in str(error.value)
+
+
+def test_people_of_another_number_are_not_taken(done: Path, work: Path, tmp_path: Path) -> None:
+    data = PLAN["data"] | {"test": {"seed": 2, "subjects": 60}}
+    with pytest.raises(InputError, match="holds 6 people, the study asks for 60"):
+        run_study(write_plan(tmp_path, data=data), work, processes=1, say=lambda line: None)
 
 
 @pytest.mark.slow
 def test_one_run_that_fails_is_told_and_the_others_go_on(work: Path, tmp_path: Path) -> None:
-    arms = {"baseline": {"method": "baseline"}, "broken": {"classifier_start": 1.0}}
+    arms = {"baseline": {"method": "baseline"}, "broken": {"method": "baseline", "learning_rate": 1e30}}
     folder = write_plan(tmp_path, arms=arms, folds=3)
     said: list[str] = []
     assert run_study(folder, work, processes=2, say=said.append) == 3
     assert len(read_runs_table(folder)) == 3
-    assert sum("would never join" in line for line in said) == 3
+    assert sum("failed: InputError: step" in line or "not finite" in line for line in said) == 3
 
 
 def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("question: why\nsurprise: 3\n")
-    with pytest.raises(InputError, match="expected a study with"):
+    with pytest.raises(InputError, match="expected a study, with data and arms"):
+        read_study(tmp_path)
+    (tmp_path / "study.yaml").write_text("a: [")
+    with pytest.raises(InputError, match=r"study\.yaml: "):
         read_study(tmp_path)
     with pytest.raises(InputError, match="no run is done"):
         study_metrics(write_plan(tmp_path / "empty"))

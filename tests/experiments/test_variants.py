@@ -40,9 +40,9 @@ def test_what_tells_no_baselines_apart_changes_nothing_of_one():
     idle = set(to_dict(plain)) - set(without_variant(plain)) - {"method"}
     changes = {
         "attention_key_ratio": 4, "attention_level": 1, "attention_places": ("decoder",), "blank_average": 0.5,
-        "blank_picture": 0.2, "classifier_before": "picture", "classifier_input": "generated", "classifier_start": 0.5,
+        "blank_picture": 0.2, "classifier_before": "picture", "classifier_input": "generated",
         "classifier_views": ("pair",), "discriminator_layers": 2, "discriminator_learning_rate": 0.1,
-        "discriminator_norm": "instance", "discriminator_width": 8, "end_to_end": False, "gan_start": 0.5,
+        "discriminator_norm": "instance", "discriminator_width": 8, "end_to_end": False,
         "generator_beta1": 0.1, "generator_dropout": 0.5, "generator_encoder": "test_resnet",
         "generator_learning_rate": 1.0, "generator_levels": 3, "generator_norm": "instance",
         "generator_pretrained": "gone.safetensors", "generator_width": 8, "joint_batch": False,

@@ -97,7 +97,7 @@ def figure(
         points: attention: query points as x,y shares of the picture's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
     """
     from ifgan.experiments.attention_figure import QUERIES, attention_figure, parse_points
-    from ifgan.experiments.evaluation import open_run, open_unseen
+    from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
     from ifgan.experiments.transfer_figure import transfer_figure
 
     if count < 1:
@@ -108,6 +108,7 @@ def figure(
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"{given[0].replace('_', '-')}: does nothing in a figure of {kind}; leave it out")
     opened = open_run(run, data, split) if people == "split" else open_unseen(run, data)[0]
+    refuse_oracle(opened.run, opened.trained)
     generator = opened.trained.system.generator
     if generator is None:
         raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")

@@ -97,11 +97,12 @@ def study(folder: Path, *, work: Path = Path("work"), processes: int = 2) -> int
         work: where people and runs are made; can be removed afterwards
         processes: how many runs side by side, one thread each
     """
-    from ifgan.experiments.study import run_study
+    from ifgan.experiments.study import read_runs_table, run_study
     from ifgan.experiments.study_report import write_metrics
 
     failed = run_study(folder, work, processes=processes, say=lambda line: print(line, flush=True))
-    write_metrics(folder)
+    if len(read_runs_table(folder)):
+        write_metrics(folder)
     return FAILED if failed else 0
 
 

@@ -21,6 +21,7 @@ from ifgan.experiments.run_records import PLAN, read_plan, read_runs
 from ifgan.experiments.variants import with_variant
 from ifgan.files import write_json
 from ifgan.training.run_data import SplitChoice, WhatOfLeaks
+from ifgan.training.schedule import check_phases
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def jobs_of(
     for data, file in _sets(protocol):
         for choice in _choices(data, protocol, file, runs / data.name if keep_folds else None):
             for method in protocol.methods:
+                check_phases(with_variant(config, method))
                 name = f"{data.name}/{method}/{_place(choice)}"
                 jobs.append(
                     Job(

@@ -23,6 +23,7 @@ from ifgan.progress import duration
 from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import check_phases
 
 METHODS = ("baseline", "ifgan")
 FOLD = SplitChoice(fold=0, folds=4)  # of twenty people ten train, and five validate
@@ -72,6 +73,9 @@ def demo(
     """
     folder, say = DemoFolder(Path(out)), _print
     more, epochs = max(1, round(MORE * subjects)), EPOCHS if epochs is None else epochs
+    configs = {method: make_config("cpu", method=method, seed=seed, epochs=epochs) for method in METHODS}
+    for config in configs.values():
+        check_phases(config)
     _claim(folder.path / "demo.json", {"subjects": subjects, "more": more, "seed": seed, "epochs": epochs})
     with _step(f"1/4 synthetic pictures of {subjects} people who do not exist, and {more} more to test on", say):
         synthesize(folder.raw, subjects, seed, workers)
@@ -82,9 +86,8 @@ def demo(
     data = load_run_data(folder.prepared, FOLD, seed=seed)
     say(data.describe())
     for method in METHODS:
-        config = make_config("cpu", method=method, seed=seed, epochs=epochs)
         with _step(f"3/4 {method}: {epochs} epochs", say):
-            train_run(config, data, RunFolder(folder.runs / method), sys.argv, resume=True)
+            train_run(configs[method], data, RunFolder(folder.runs / method), sys.argv, resume=True)
     with _step("4/4 people never seen", say):
         for method in METHODS:
             run = RunFolder(folder.runs / method)

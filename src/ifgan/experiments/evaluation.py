@@ -31,7 +31,7 @@ from ifgan.models.device import fastest_device
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import what_is_missing
+from ifgan.training.schedule import parts_in_force, what_is_missing
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,8 @@ def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[Loca
     table.to_csv(text, index=False, lineterminator="\n")
     (run.path / f"predictions_{name}.csv").unlink(missing_ok=True)  # those of an earlier look are not this epoch's
     content = results([outcome], name) | {"epoch": epoch}
+    if epoch is not None:
+        content["parts"] = list(parts_in_force(opened.trained.config, epoch - 1))
     write_json(run.path / f"evaluation_{name}.json", content)
     if name == "test":
         write_json(run.path / "results.json", content)

@@ -48,7 +48,8 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
     record = read_object(file, "methods", "labels")
     if record.get("selection") != "validation":
         raise InputError(f"{run.path}: its epoch was not chosen on validation but on {record.get('selection')!r}")
-    if sentence := what_is_missing(read_config(run.path / "config.yaml"), record.get("epoch")):
+    epoch = record.get("epoch", read_about(run.best).get("epoch") if run.best.exists() else None)
+    if sentence := what_is_missing(read_config(run.path / "config.yaml"), epoch):
         raise InputError(f"{run.path}: {sentence}; tables refuse it")
     if "epoch" in record and run.best.exists() and read_about(run.best).get("epoch") != record["epoch"]:
         return None

@@ -6,12 +6,16 @@ again, so that a study goes on where it stopped, on another machine too. Everyth
 in a working folder that needs not be kept.
 """
 
+import hashlib
 import io
+import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,11 +26,12 @@ import yaml
 from torch import Tensor
 
 from ifgan.config import Config
+from ifgan.config_values import to_dict
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.prepare import prepare
 from ifgan.data.sample import read_manifest
 from ifgan.data.synthetic import synthesize
-from ifgan.errors import InputError
+from ifgan.errors import InputError, one_line
 from ifgan.experiments.variants import with_variant
 from ifgan.faces.model_input import InputForm
 from ifgan.files import read_text, write_atomically, write_text
@@ -38,8 +43,16 @@ from ifgan.training.networks import Networks
 from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import first_selectable, parts_in_force, what_is_missing
+from ifgan.training.schedule import (
+    check_phases,
+    first_selectable,
+    parts_in_force,
+    parts_of,
+    start_epochs,
+    what_is_missing,
+)
 
+_WITHOUT_EFFECT_ON_TRAINING = {"choose_from", "classifier_views"}
 _FIELDS = {
     "question",
     "plan",
@@ -103,6 +116,18 @@ class StudyRun:
         return _name(self.arm.name, self.seed, self.fold)
 
     @property
+    def folder(self) -> RunFolder:
+        """Where it trains."""
+        return RunFolder(self.work / "runs" / self.study.folder.resolve().name / self.name)
+
+    @property
+    def plan(self) -> str:
+        """A mark of everything that it depends on but the code."""
+        study = self.study
+        asked = [to_dict(self.config), study.train, study.test, study.folds, study.train_subjects, study.every_epoch]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
     def config(self) -> Config:
         """Its settings."""
         settings = make_config(self.study.preset, **self.arm.settings | {"seed": self.seed})
@@ -119,45 +144,79 @@ class Finished:
 
 
 def read_study(folder: Path) -> Study:
-    """Raises InputError for a file that is missing, or no study."""
+    """Raises InputError for a file that is missing, no study, or asks for what can't be trained; the field is named."""
     path = Path(folder) / "study.yaml"
-    content = yaml.safe_load(read_text(path))
-    if not isinstance(content, dict) or not content.keys() <= _FIELDS or not {"data", "arms"} <= content.keys():
-        raise InputError(f"{path}: expected a study with {', '.join(sorted(_FIELDS))}")
-    shared = content.get("settings", {})
-    arms = []
-    for name, given in content["arms"].items():
-        values = dict(given)
-        trunk = values.pop("trunk", {})
-        arms.append(
-            Arm(
-                name,
-                values.pop("method", "ifgan"),
-                settings=shared | {k: v for k, v in values.items() if k != "seeds"},
-                seeds=tuple(values.get("seeds", (0,))),
-                trunk=trunk.get("arm"),
-                trunk_epochs=trunk.get("epochs", 0),
-            )
-        )
-    data = content["data"]
-    return Study(
-        Path(folder),
-        data["train"],
-        data["test"],
-        content.get("folds", 10),
-        content.get("train_subjects"),
-        content.get("preset", "cpu"),
-        tuple(arms),
-        content.get("every_epoch", False),
+    text = read_text(path)
+    try:
+        content = yaml.safe_load(text)
+        if not isinstance(content, dict) or not {"data", "arms"} <= content.keys():
+            raise InputError("expected a study, with data and arms")
+        if unknown := sorted(content.keys() - _FIELDS):
+            raise InputError(f"unknown field {unknown[0]!r}; expected some of {', '.join(sorted(_FIELDS))}")
+        study = _study(Path(folder), content)
+        _check(study)
+    except (InputError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+    return study
+
+
+def _study(folder: Path, content: dict[str, Any]) -> Study:
+    train, test = (
+        {name: int(content["data"][part][name]) for name in ("seed", "subjects")} for part in ("train", "test")
     )
+    few = content.get("train_subjects")
+    arms = tuple(_arm(name, values or {}, content.get("settings") or {}) for name, values in content["arms"].items())
+    preset, every = content.get("preset", "cpu"), bool(content.get("every_epoch", False))
+    folds, few = int(content.get("folds", 10)), few if few is None else int(few)
+    return Study(folder, train, test, folds, few, preset, arms, every)
+
+
+def _arm(name: str, values: dict[str, Any], shared: dict[str, Any]) -> Arm:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise InputError(f"arm {name!r}: expected letters, digits and dashes")
+    own = {key: value for key, value in values.items() if key not in ("method", "seeds", "trunk")}
+    seeds, trunk = values.get("seeds", [0]), values.get("trunk") or {}
+    if not isinstance(seeds, list) or not all(isinstance(seed, int) for seed in seeds):
+        raise InputError(f"arm {name}: seeds {seeds!r}; expected a list of whole numbers")
+    method = values.get("method", "ifgan")
+    return Arm(name, method, shared | own, tuple(seeds), trunk.get("arm"), int(trunk.get("epochs", 0)))
+
+
+def _check(study: Study) -> None:
+    if study.train["seed"] == study.test["seed"]:
+        raise InputError("data: train and test have the same seed, and so the same people")
+    if not 3 <= study.folds <= min(study.train["subjects"], study.test["subjects"]):
+        raise InputError(f"folds {study.folds}: expected at least 3, and a person a fold to train on and to test")
+    configs: dict[str, Config] = {}
+    for arm in study.arms:
+        configs[arm.name] = config = with_variant(make_config(study.preset, **arm.settings), arm.method)
+        check_phases(config)
+        if arm.trunk is not None:
+            _check_trunk(arm, configs)
+
+
+def _check_trunk(arm: Arm, configs: dict[str, Config]) -> None:
+    """Whether an arm's first epochs are those of its trunk: no difference between the two has any effect by then."""
+    if arm.trunk not in configs or arm.trunk == arm.name:
+        raise InputError(f"arm {arm.name}: its trunk {arm.trunk!r} is no arm before it")
+    own, theirs = to_dict(configs[arm.name]), to_dict(configs[str(arm.trunk)])
+    differing = {name for name, value in own.items() if theirs[name] != value} - _WITHOUT_EFFECT_ON_TRAINING
+    both = [configs[name] for name in (arm.name, str(arm.trunk))]
+    starts = [{part: start_epochs(config)[part] for part in parts_of(config)} for config in both]
+    until = {"gan_start": "discriminator", "lambda_gan": "discriminator", "read_mixture": "classifier"}
+    for name in sorted(differing):
+        if name not in until or arm.trunk_epochs > min(start.get(until[name], both[0].epochs) for start in starts):
+            raise InputError(f"arm {arm.name}: differs from its trunk in {name} before epoch {arm.trunk_epochs} ends")
 
 
 def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> int:
     """Do what is not done yet, ``processes`` runs side by side with one thread each; returns how many failed, which is
     told and stops no other. Raises InputError for a file that is no study.
     """
+    if processes < 1:
+        raise InputError(f"processes {processes}: expected at least 1")
     study, work = read_study(folder), Path(work).resolve()
-    done = set(read_runs_table(study.folder)["run"])
+    done = _done(study, work)
     make_data(study, work, say)
     groups = list(_groups(study, work, done))
     say(f"{sum(map(len, groups))} runs to do, {len(done)} done")
@@ -177,9 +236,12 @@ def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> int:
                     finished = future.result()
                     keep(study.folder, finished)
                     say(f"{current.name}: {finished.row['minutes']:.1f} min, {finished.row['parts']}")
-                except (InputError, OSError) as error:
+                except BrokenProcessPool as error:
+                    lost = "a process died (out of memory?); what is done is kept, launch it again to go on"
+                    raise InputError(f"{current.name}: {lost}") from error
+                except Exception as error:  # whatever it is, the other runs go on
                     failed += 1
-                    say(f"{current.name}: failed: {error}")
+                    say(f"{current.name}: failed: {type(error).__name__}: {one_line(error)}")
                 if others:
                     start(others)
                 elif groups:
@@ -195,6 +257,9 @@ def make_data(study: Study, work: Path, say: Say) -> None:
             say(f"{out.name}: {people['subjects']} people")
             synthesize(raw, people["subjects"], people["seed"], None)
             prepare("bu3dfe", raw, out)
+        found = len({sample.subject for sample in read_manifest(out)})
+        if found != people["subjects"]:
+            raise InputError(f"{out}: holds {found} people, the study asks for {people['subjects']}; remove the folder")
 
 
 def set_of(work: Path, people: dict[str, int]) -> Path:
@@ -211,6 +276,19 @@ def _groups(study: Study, work: Path, done: set[str]) -> Iterator[list[StudyRun]
                 yield [StudyRun(study, arm, seed, fold, work) for arm in arms]
 
 
+def _done(study: Study, work: Path) -> set[str]:
+    """Runs whose rows are there. Raises InputError where they were done by another plan."""
+    table = read_runs_table(study.folder)
+    plans = dict(zip(table["run"], table.get("plan", [None] * len(table)), strict=True))
+    for arm in study.arms:
+        for run in (StudyRun(study, arm, seed, fold, work) for seed in arm.seeds for fold in range(study.folds)):
+            kept = plans.get(run.name)
+            if isinstance(kept, str) and kept != run.plan:
+                where = f"{study.folder / 'runs.csv'}: {run.name}"
+                raise InputError(f"{where} was done by another study.yaml; ask it in a study of its own")
+    return set(plans)
+
+
 def _name(arm: str, seed: int, fold: int) -> str:
     return f"{arm}/seed-{seed}/fold-{fold}"
 
@@ -221,27 +299,34 @@ def do_run(run: StudyRun) -> Finished:
     study, config = run.study, run.config
     choice = SplitChoice(run.fold, folds=study.folds, train_subjects=study.train_subjects)
     data = load_run_data(set_of(run.work, study.train), choice, seed=run.seed)
-    folder = RunFolder(run.work / "runs" / run.name)
+    folder = run.folder
     shutil.rmtree(folder.path, ignore_errors=True)  # a run that was cut off; a finished one is in the study
-    _take_over(run, folder)
+    branched = _take_over(run, folder)
     marks = {arm.trunk_epochs for arm in study.arms if arm.trunk == run.arm.name}
     observer = Observer(run, data, folder, marks)
     with redirect_stderr(io.StringIO()):  # several runs side by side would mix their progress
         train_run(config, data, folder, [], say=lambda line: None, watch=observer)
     observer.end()
-    return Finished(_row(run, folder, data), _epochs(run, folder), observer.table())
+    row = _row(run, folder, data) | {"trunk": run.arm.trunk if branched else "", "plan": run.plan}
+    return Finished(row, _epochs(run, folder), observer.table())
 
 
-def _take_over(run: StudyRun, folder: RunFolder) -> None:
-    if run.arm.trunk is None:
-        return
-    trunk = RunFolder(run.work / "runs" / _name(run.arm.trunk, run.seed, run.fold))
+def _take_over(run: StudyRun, folder: RunFolder) -> bool:
+    """Begin where the trunk of the same seed and fold was; False where there is none, and the run trains those epochs
+    itself, to the same weights.
+    """
+    arm = next((arm for arm in run.study.arms if arm.name == run.arm.trunk), None)
+    if arm is None:
+        return False
+    trunk = replace(run, arm=arm).folder
     state = trunk.path / f"state-{run.arm.trunk_epochs}.safetensors"
-    if state.exists():  # else it trains those epochs itself, to the same weights
-        folder.last.parent.mkdir(parents=True)
-        shutil.copy(state, folder.last)
-        lines = read_text(trunk.path / "metrics.jsonl").splitlines(keepends=True)
-        write_text(folder.path / "metrics.jsonl", "".join(lines[: run.arm.trunk_epochs]))
+    if not state.exists():
+        return False
+    folder.last.parent.mkdir(parents=True)
+    shutil.copy(state, folder.last)
+    lines = read_text(trunk.path / "metrics.jsonl").splitlines(keepends=True)
+    write_text(folder.path / "metrics.jsonl", "".join(lines[: run.arm.trunk_epochs]))
+    return True
 
 
 class Observer:
@@ -268,8 +353,8 @@ class Observer:
             return
         if not self.run.study.every_epoch:
             return
-        state, last = nets.system.state_dict(), self.config.epochs
-        first_averaged = last - round(AVERAGED * last) + 1
+        state, last = nets.tested.state_dict(), self.config.epochs
+        first_averaged = max(self.first, last - max(round(AVERAGED * last), 1) + 1)
         self._mean("ema", state, 1.0 if epoch == self.first else 1 - EMA)
         if epoch >= first_averaged:
             self._mean("swa", state, 1 / (epoch - first_averaged + 1))
@@ -326,7 +411,7 @@ class Observer:
 
 def views(system: System) -> tuple[str, ...]:
     """What else is read at the end, where there is a drawing."""
-    if system.generator is None:
+    if system.generator is None or system.classifier_input != "pair":
         return ()
     return ("pair", "picture", "generated", "pair-mixture", "mixture", "shares")
 
@@ -335,7 +420,7 @@ def _readings(system: System, image: Tensor) -> dict[str, Tensor]:
     """(B, N) probabilities of each of `views`: the pair, its halves alone, both with the mixture of average faces for
     the drawing, and the shares of that mixture.
     """
-    if system.generator is None or system.mixture is None:
+    if system.generator is None or system.mixture is None or not views(system):
         return {}
     face = system.generator(image)  # (B, 3, S, S)
     mixture, blank = system.mixture(face), torch.zeros_like(image)
@@ -363,8 +448,6 @@ def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
         "first_selectable": first_selectable(config) + 1,
         "chosen": chosen,
         "parts": " ".join(parts_in_force(config, chosen - 1)),
-        "trunk": run.arm.trunk or "",
-        "trunk_epochs": run.arm.trunk_epochs,
         "minutes": round(sum(line["seconds"] for line in lines) / 60, 2),
         "threads": environment["threads"],
         "cpu": environment["cpu"],
@@ -387,8 +470,9 @@ def _epochs(run: StudyRun, folder: RunFolder) -> pd.DataFrame:
 def keep(folder: Path, finished: Finished) -> None:
     """Add a run to the study's files, the row that says that it is done last."""
     _add_rows(folder / "epochs.csv", finished.epochs)
-    predictions = pd.concat([read_predictions(folder), finished.predictions], ignore_index=True)
-    predictions = predictions[~predictions.duplicated(["run", "epoch", "weights", "view", "image"], keep="last")]
+    before = read_predictions(folder)
+    before = before[before["run"] != finished.row["run"]] if len(before) else before
+    predictions = pd.concat([before, finished.predictions], ignore_index=True)
     write_atomically(folder / "predictions.parquet", lambda file: _write_parquet(predictions, file))
     _add_rows(folder / "runs.csv", pd.DataFrame([finished.row]))
 

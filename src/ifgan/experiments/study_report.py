@@ -2,6 +2,7 @@
 comparisons. Rules are ways to choose the epoch on validation; none looks at test images.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from ifgan.labels import in_order
 from ifgan.training.evaluate import Evaluation
 
 # Of an epoch's validation accuracy, loss and number the key whose largest value is chosen.
-RULES: dict[str, Callable[[float, float, int], tuple[float, ...]]] = {
+Key = Callable[[float, float, int], tuple[float, ...]]
+RULES: dict[str, Key] = {
     "accuracy, earlier of equals": lambda accuracy, _, epoch: (accuracy, -epoch),
     "accuracy, lower loss of equals": lambda accuracy, loss, _: (accuracy, -loss),
     "accuracy, later of equals": lambda accuracy, _, epoch: (accuracy, epoch),
@@ -28,8 +30,9 @@ RULES: dict[str, Callable[[float, float, int], tuple[float, ...]]] = {
     "last epoch": lambda _, __, epoch: (epoch,),
 }
 AVERAGED = {"mean of the last fifth's weights": "swa", "running mean of the weights": "ema"}
-# Readings whose mean log-probability is one; the first is what IF-GAN says with its default test-time augmentation.
+# Readings whose mean log-probability is one; the first is what the arm itself says.
 READINGS = {
+    "as tested": ("read",),
     "pair, image, drawing": ("pair", "picture", "generated"),
     "pair, image, mixture": ("pair-mixture", "picture", "mixture"),
     "pair": ("pair",),
@@ -44,11 +47,15 @@ _REFERENCE = "baseline"
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm under one rule or reading: its outcomes, a run each."""
+    """One arm under one rule or reading: its outcomes, a run each. ``first``: the epoch from which the rule chooses;
+    ``shown``: whether that is the arm's own, and not that of an arm which it is compared with.
+    """
 
     arm: str
     how: str
     outcomes: list[RunOutcome]
+    first: int = 0
+    shown: bool = True
 
     def summary(self) -> dict[str, Any]:
         """Mean and spread over runs, accuracy over all images with its interval over subjects."""
@@ -56,7 +63,7 @@ class Cell:
         spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
         return {
             "arm": self.arm, "how": self.how, "runs": len(accuracies), "mean": float(np.mean(accuracies)),
-            "std": spread, "interval": list(accuracy_interval(self.outcomes)),
+            "std": spread, "interval": [None if math.isnan(end) else end for end in accuracy_interval(self.outcomes)],
         }  # fmt: skip
 
 
@@ -82,7 +89,7 @@ def study_metrics(folder: Path) -> dict[str, Any]:
     return {
         "runs": len(runs),
         "commits": sorted(set(runs["commit"].dropna())),
-        "rules": [cell.summary() for cell in rules],
+        "rules": [cell.summary() for cell in rules if cell.shown],
         "readings": [cell.summary() for cell in readings],
         "comparisons": [
             {"how": how} | comparison.to_dict() for how, comparison in [*_against(rules), *_against(readings)]
@@ -99,19 +106,28 @@ def _by_rule(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> lis
         ]
     epochs = pd.read_csv(study.folder / "epochs.csv")
     read = predictions[predictions["view"] == "read"]
+    firsts = runs.groupby("arm", sort=False)["first_selectable"].max()
     cells = []
     for arm, group in runs.groupby("arm", sort=False):
-        of_arm = epochs.merge(group[["run", "first_selectable"]], on="run")
-        late = of_arm[of_arm["epoch"] >= of_arm["first_selectable"]]
-        for rule, key in RULES.items():
-            rows = [max(part.itertuples(), key=lambda row: key(row.accuracy, row.loss, row.epoch))
-                    for _, part in late.groupby("run", sort=False)]  # fmt: skip
-            chosen = pd.DataFrame({"run": [row.run for row in rows], "epoch": [row.epoch for row in rows]})
-            found = read[read["weights"] == "epoch"].merge(chosen, on=["run", "epoch"])
-            cells.append(Cell(str(arm), rule, _outcomes(str(arm), group, found, ("read",))))
-        for rule, weights in AVERAGED.items():
-            cells.append(Cell(str(arm), rule, _outcomes(str(arm), group, read[read["weights"] == weights], ("read",))))
+        name, own = str(arm), int(firsts[arm])
+        wanted = sorted({own, *(int(first) for first in firsts if first > own)}) if name == _REFERENCE else [own]
+        for first in wanted:  # an arm that chooses from a later epoch meets a baseline that does too
+            for rule, key in RULES.items():
+                found = read.merge(_chosen(epochs, group, key, first), on=["run", "epoch"])
+                found = found[found["weights"] == "epoch"]
+                cells.append(Cell(name, rule, _outcomes(name, group, found, ("read",)), first, first == own))
+            for rule, weights in AVERAGED.items():
+                found = read[read["weights"] == weights]
+                cells.append(Cell(name, rule, _outcomes(name, group, found, ("read",)), first, first == own))
     return cells
+
+
+def _chosen(epochs: pd.DataFrame, runs: pd.DataFrame, key: Key, first: int) -> pd.DataFrame:
+    """The epoch of each run that a rule chooses among those from ``first`` on."""
+    late = epochs[(epochs["epoch"] >= first) & epochs["run"].isin(runs["run"])]
+    rows = [max(part.itertuples(), key=lambda row: key(row.accuracy, row.loss, row.epoch))
+            for _, part in late.groupby("run", sort=False)]  # fmt: skip
+    return pd.DataFrame({"run": [row.run for row in rows], "epoch": [row.epoch for row in rows]})
 
 
 def _by_reading(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> list[Cell]:
@@ -123,8 +139,6 @@ def _by_reading(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> 
         for how, parts in READINGS.items():
             if views.issuperset(parts):
                 cells.append(Cell(str(arm), how, _outcomes(str(arm), group, found, parts)))
-        if views == {"read"}:
-            cells.append(Cell(str(arm), "image", _outcomes(str(arm), group, found, ("read",))))
     return cells
 
 
@@ -146,10 +160,10 @@ def _outcomes(arm: str, runs: pd.DataFrame, predictions: pd.DataFrame, views: tu
 
 def _against(cells: list[Cell]) -> list[tuple[str, Comparison]]:
     """Every arm with the baseline, by the same rule; readings with what the baseline reads, the image."""
-    reference = {cell.how: cell for cell in cells if cell.arm == _REFERENCE}
+    reference = {(cell.how, cell.first): cell for cell in cells if cell.arm == _REFERENCE}
     found = []
     for cell in cells:
-        against = reference.get(cell.how, reference.get("image"))
+        against = reference.get((cell.how, cell.first), reference.get(("as tested", 0)))
         if cell.arm != _REFERENCE and against is not None:
             comparison = compare(cell.outcomes, against.outcomes)
             found += [(cell.how, comparison)] if comparison is not None else []

@@ -24,12 +24,13 @@ def learning_rate_factor(config: Config, epochs_done: float, *, start: float = 0
 
 def start_epochs(config: Config) -> dict[str, int]:
     """Whole epochs before each network joins. The baseline has nothing to wait for."""
-    alone = config.method == "baseline"
-    return {
-        "classifier": 0 if alone else _epochs_of(config.classifier_start, config),
-        "generator": 0,
-        "discriminator": 0 if alone else _epochs_of(config.gan_start, config),
-    }
+    return {"classifier": 0, "generator": 0, "discriminator": 0} if config.method == "baseline" else _starts(config)
+
+
+def _starts(config: Config) -> dict[str, int]:
+    """The same of IF-GAN with these settings, whatever the method is."""
+    starts = {"classifier": config.classifier_start, "generator": 0.0, "discriminator": config.gan_start}
+    return {part: math.floor(share * config.epochs + 0.5) for part, share in starts.items()}
 
 
 def rate_starts(config: Config) -> dict[str, int]:
@@ -52,12 +53,14 @@ def parts_in_force(config: Config, epoch: int) -> tuple[str, ...]:
 
 
 def what_is_missing(config: Config, epoch: int | None) -> str:
-    """What of the method had not joined in ``epoch`` (from 1), as a sentence; empty where all of it had, or where the
-    epoch is unknown. Told from settings and epoch, so that it holds for runs of any age.
+    """What of the method had not joined in ``epoch`` (from 1), as a sentence; empty where all of it had. Told from
+    settings and epoch, so that it holds for runs of any age; an unknown epoch is told where parts join later.
     """
-    if epoch is None:
-        return ""
-    starts, joined = start_epochs(config), parts_in_force(config, epoch - 1)
+    starts = start_epochs(config)
+    if not isinstance(epoch, int):
+        late = any(starts[part] for part in parts_of(config))
+        return "it doesn't say which epoch was measured, and not every part takes part in all of them" if late else ""
+    joined = parts_in_force(config, epoch - 1)
     missing = [part for part in parts_of(config) if part not in joined]
     if not missing:
         return ""
@@ -69,14 +72,14 @@ def what_is_missing(config: Config, epoch: int | None) -> str:
 
 
 def first_selectable(config: Config) -> int:
-    """The first epoch (from 0) that may be chosen on validation: ``choose_from``, or the one in which the last part
-    joins. The baseline takes the epoch at which an IF-GAN of the same settings may begin, so that the two compare.
+    """The first epoch (from 0) that may be chosen on validation: ``choose_from``, or the one in which the last part of
+    IF-GAN joins. The same for every method with these settings, for the baseline and for IF-GAN without discriminator
+    too, so that all have as many epochs to choose from.
     """
+    first = max(_starts(config).values())
     if config.choose_from is not None:
-        return min(_epochs_of(config.choose_from, config), config.epochs - 1)
-    rival = replace(config, method="ifgan") if config.method == "baseline" else config
-    starts = start_epochs(rival)
-    return min(max(starts[part] for part in parts_of(rival)), config.epochs - 1)
+        first = math.floor(config.choose_from * config.epochs + 0.5)
+    return min(first, config.epochs - 1)
 
 
 def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
@@ -87,15 +90,23 @@ def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[boo
 
 
 def check_phases(config: Config) -> None:
-    """Raise InputError where a part would never get an epoch, or an epoch could be chosen before one has joined."""
+    """Raise InputError where a part would never get an epoch or never learn, or an epoch could be chosen before one has
+    joined.
+    """
     starts = start_epochs(config)
     for part in parts_of(config):
         if starts[part] >= config.epochs:
             share = {"classifier": "classifier_start", "discriminator": "gan_start"}[part]
             told = f"{share} {getattr(config, share):g} of {config.epochs} epochs"
             raise InputError(f"{told}: the {part} would never join; give it an epoch, or more epochs")
-    last = max(starts[part] for part in parts_of(config))
-    if config.choose_from is not None and first_selectable(config) < last:
+        if not config.learning_rates[part]:
+            raise InputError(f"the {part}'s learning rate is 0: it would never learn")
+    if not config.lambda_softmax and not config.lambda_island:
+        raise InputError("lambda_softmax 0, lambda_island 0: no loss teaches the classifier")
+    if config.method != "baseline" and config.reads_pictures_alone:
+        raise InputError("blank_average 1: the classifier would never read an average face; that is the baseline")
+    last = max(_starts(config)[part] for part in ("classifier", "discriminator"))
+    if config.choose_from is not None and first_selectable(config) < min(last, config.epochs - 1):
         raise InputError(
             f"choose_from {config.choose_from:g}: epoch {first_selectable(config) + 1} may not be chosen, since the "
             f"last part joins in epoch {last + 1}; raise it, or leave it unset"
@@ -114,10 +125,6 @@ def describe_phases(config: Config) -> list[str]:
         span = f"epoch {after}" if after == first + 1 else f"epochs {first + 1}-{after}"
         sentences.append(f"{span}: {', '.join(joined)}")
     return [*sentences, f"one of epochs {first_selectable(config) + 1}-{config.epochs} is kept"]
-
-
-def _epochs_of(share: float, config: Config) -> int:
-    return math.floor(share * config.epochs + 0.5)
 
 
 def check_taught(config: Config) -> None:

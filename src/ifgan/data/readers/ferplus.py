@@ -17,8 +17,6 @@ from ifgan.labels import EXPRESSIONS
 
 LabelRule = Literal["original", "majority", "probabilistic"]
 COLUMNS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
-    ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
-)  # the table's
 _ORDER = [COLUMNS.index(name) for name in EXPRESSIONS]
 _VOTERS = 10
 _CHANCE = 0.4  # joined by a wrong key, label and majority agree on 0.18 of the images; by row, on 0.63
