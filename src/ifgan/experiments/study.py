@@ -6,10 +6,7 @@ again, so that a study goes on where it stopped, on another machine too. Everyth
 in a working folder that needs not be kept.
 """
 
-import hashlib
 import io
-import json
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -22,116 +19,30 @@ from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 from torch import Tensor
 
-from ifgan.config import Config
-from ifgan.config_values import to_dict
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.prepare import prepare
 from ifgan.data.sample import read_manifest
 from ifgan.data.synthetic import synthesize
 from ifgan.errors import InputError, one_line
-from ifgan.experiments.variants import with_variant
+from ifgan.experiments.evaluation import refuse_oracle
+from ifgan.experiments.study_plan import Study, StudyRun, read_study, run_name, set_of
 from ifgan.faces.model_input import InputForm
-from ifgan.files import read_text, write_atomically, write_text
+from ifgan.files import read_json, read_text, write_atomically, write_text
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, read_about
 from ifgan.models.system import System, to_probabilities
-from ifgan.presets import make_config
 from ifgan.training.networks import Networks
 from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import (
-    check_phases,
-    first_selectable,
-    parts_in_force,
-    parts_of,
-    start_epochs,
-    what_is_missing,
-)
+from ifgan.training.schedule import first_selectable, parts_in_force
 
-_WITHOUT_EFFECT_ON_TRAINING = {"choose_from", "classifier_views"}
-_FIELDS = {
-    "question",
-    "plan",
-    "written",
-    "data",
-    "folds",
-    "train_subjects",
-    "preset",
-    "settings",
-    "arms",
-    "every_epoch",
-}
 AVERAGED = 0.2  # the share of epochs at the end whose weights are averaged (swa)
 EMA = 0.8  # an epoch's decay of the running mean of the weights (ema)
+_WORDS = ("run", "weights", "view", "image", "subject", "expression")  # columns of text
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One method of a study: its settings, the seeds that it is run with, and perhaps the arm whose first epochs are
-    its own too (``trunk``, and how many), which are taken over instead of trained again.
-    """
-
-    name: str
-    method: str
-    settings: dict[str, Any]
-    seeds: tuple[int, ...]
-    trunk: str | None = None
-    trunk_epochs: int = 0
-
-
-@dataclass(frozen=True)
-class Study:
-    """What ``study.yaml`` asks for. ``train``, ``test``: seed and number of rendered people. ``every_epoch``: test
-    images are read after every epoch that may be chosen; else once, after the chosen one.
-    """
-
-    folder: Path
-    train: dict[str, int]
-    test: dict[str, int]
-    folds: int
-    train_subjects: int | None
-    preset: str
-    arms: tuple[Arm, ...]
-    every_epoch: bool
-
-
-@dataclass(frozen=True)
-class StudyRun:
-    """One run; it carries paths and settings only, so that another process can do it."""
-
-    study: Study
-    arm: Arm
-    seed: int
-    fold: int
-    work: Path
-
-    @property
-    def name(self) -> str:
-        """``ifgan/seed-0/fold-3``."""
-        return _name(self.arm.name, self.seed, self.fold)
-
-    @property
-    def folder(self) -> RunFolder:
-        """Where it trains."""
-        return RunFolder(self.work / "runs" / self.study.folder.resolve().name / self.name)
-
-    @property
-    def plan(self) -> str:
-        """A mark of everything that it depends on but the code."""
-        study = self.study
-        asked = [to_dict(self.config), study.train, study.test, study.folds, study.train_subjects, study.every_epoch]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
-
-    @property
-    def config(self) -> Config:
-        """Its settings."""
-        settings = make_config(self.study.preset, **self.arm.settings | {"seed": self.seed})
-        return with_variant(settings, self.arm.method)
 
 
 @dataclass(frozen=True)
@@ -141,72 +52,6 @@ class Finished:
     row: dict[str, Any]
     epochs: pd.DataFrame
     predictions: pd.DataFrame
-
-
-def read_study(folder: Path) -> Study:
-    """Raises InputError for a file that is missing, no study, or asks for what can't be trained; the field is named."""
-    path = Path(folder) / "study.yaml"
-    text = read_text(path)
-    try:
-        content = yaml.safe_load(text)
-        if not isinstance(content, dict) or not {"data", "arms"} <= content.keys():
-            raise InputError("expected a study, with data and arms")
-        if unknown := sorted(content.keys() - _FIELDS):
-            raise InputError(f"unknown field {unknown[0]!r}; expected some of {', '.join(sorted(_FIELDS))}")
-        study = _study(Path(folder), content)
-        _check(study)
-    except (InputError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {one_line(error)}") from error
-    return study
-
-
-def _study(folder: Path, content: dict[str, Any]) -> Study:
-    train, test = (
-        {name: int(content["data"][part][name]) for name in ("seed", "subjects")} for part in ("train", "test")
-    )
-    few = content.get("train_subjects")
-    arms = tuple(_arm(name, values or {}, content.get("settings") or {}) for name, values in content["arms"].items())
-    preset, every = content.get("preset", "cpu"), bool(content.get("every_epoch", False))
-    folds, few = int(content.get("folds", 10)), few if few is None else int(few)
-    return Study(folder, train, test, folds, few, preset, arms, every)
-
-
-def _arm(name: str, values: dict[str, Any], shared: dict[str, Any]) -> Arm:
-    if not re.fullmatch(r"[\w-]+", name):
-        raise InputError(f"arm {name!r}: expected letters, digits and dashes")
-    own = {key: value for key, value in values.items() if key not in ("method", "seeds", "trunk")}
-    seeds, trunk = values.get("seeds", [0]), values.get("trunk") or {}
-    if not isinstance(seeds, list) or not all(isinstance(seed, int) for seed in seeds):
-        raise InputError(f"arm {name}: seeds {seeds!r}; expected a list of whole numbers")
-    method = values.get("method", "ifgan")
-    return Arm(name, method, shared | own, tuple(seeds), trunk.get("arm"), int(trunk.get("epochs", 0)))
-
-
-def _check(study: Study) -> None:
-    if study.train["seed"] == study.test["seed"]:
-        raise InputError("data: train and test have the same seed, and so the same people")
-    if not 3 <= study.folds <= min(study.train["subjects"], study.test["subjects"]):
-        raise InputError(f"folds {study.folds}: expected at least 3, and a person a fold to train on and to test")
-    configs: dict[str, Config] = {}
-    for arm in study.arms:
-        configs[arm.name] = config = with_variant(make_config(study.preset, **arm.settings), arm.method)
-        check_phases(config)
-        if arm.trunk is not None:
-            _check_trunk(arm, configs)
-
-
-def _check_trunk(arm: Arm, configs: dict[str, Config]) -> None:
-    """Whether an arm's first epochs are those of its trunk: no difference between the two has any effect by then."""
-    if arm.trunk not in configs or arm.trunk == arm.name:
-        raise InputError(f"arm {arm.name}: its trunk {arm.trunk!r} is no arm before it")
-    own, theirs = to_dict(configs[arm.name]), to_dict(configs[str(arm.trunk)])
-    differing = {name for name, value in own.items() if theirs[name] != value} - _WITHOUT_EFFECT_ON_TRAINING
-    both = [configs[name] for name in (arm.name, str(arm.trunk))]
-    starts = [{part: start_epochs(config)[part] for part in parts_of(config)} for config in both]
-    until = {"gan_start": "discriminator", "lambda_gan": "discriminator", "read_mixture": "classifier"}
-    for name in sorted(differing):
-        if name not in until or arm.trunk_epochs > min(start.get(until[name], both[0].epochs) for start in starts):
-            raise InputError(f"arm {arm.name}: differs from its trunk in {name} before epoch {arm.trunk_epochs} ends")
 
 
 def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> int:
@@ -262,16 +107,11 @@ def make_data(study: Study, work: Path, say: Say) -> None:
             raise InputError(f"{out}: holds {found} people, the study asks for {people['subjects']}; remove the folder")
 
 
-def set_of(work: Path, people: dict[str, int]) -> Path:
-    """The prepared set of rendered people."""
-    return work / "sets" / f"synthetic-{people['seed']}"
-
-
 def _groups(study: Study, work: Path, done: set[str]) -> Iterator[list[StudyRun]]:
     """Runs of one seed and fold, whose comparison is paired, one after the other."""
     for seed in sorted({seed for arm in study.arms for seed in arm.seeds}):
         for fold in range(study.folds):
-            arms = [arm for arm in study.arms if seed in arm.seeds and _name(arm.name, seed, fold) not in done]
+            arms = [arm for arm in study.arms if seed in arm.seeds and run_name(arm.name, seed, fold) not in done]
             if arms:
                 yield [StudyRun(study, arm, seed, fold, work) for arm in arms]
 
@@ -287,10 +127,6 @@ def _done(study: Study, work: Path) -> set[str]:
                 where = f"{study.folder / 'runs.csv'}: {run.name}"
                 raise InputError(f"{where} was done by another study.yaml; ask it in a study of its own")
     return set(plans)
-
-
-def _name(arm: str, seed: int, fold: int) -> str:
-    return f"{arm}/seed-{seed}/fold-{fold}"
 
 
 def do_run(run: StudyRun) -> Finished:
@@ -349,9 +185,7 @@ class Observer:
         """After ``epoch`` (from 1)."""
         if epoch in self.marks:
             shutil.copy(self.folder.last, self.folder.path / f"state-{epoch}.safetensors")
-        if epoch < self.first:
-            return
-        if not self.run.study.every_epoch:
+        if epoch < self.first or not self.run.study.every_epoch:
             return
         state, last = nets.tested.state_dict(), self.config.epochs
         first_averaged = max(self.first, last - max(round(AVERAGED * last), 1) + 1)
@@ -368,9 +202,7 @@ class Observer:
         """Read what the run has kept, where that is what the study measures."""
         if not self.run.study.every_epoch:
             kept = load_trained(self.folder.best)
-            sentence = what_is_missing(kept.config, kept.about["epoch"])
-            if sentence:
-                raise InputError(f"{self.run.name}: {sentence}; not measured")
+            refuse_oracle(self.folder, kept)
             names = ("read", *views(self.system))
             self._read(kept.system.state_dict(), kept.about["epoch"], "kept", names, kept.temperature)
 
@@ -435,7 +267,7 @@ def _readings(system: System, image: Tensor) -> dict[str, Tensor]:
 def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
     config, lines = run.config, folder.metrics()
     chosen = read_about(folder.best)["epoch"]
-    environment = yaml.safe_load(read_text(folder.path / "environment.json"))
+    environment = read_json(folder.path / "environment.json")
     return {
         "run": run.name,
         "arm": run.arm.name,
@@ -478,8 +310,7 @@ def keep(folder: Path, finished: Finished) -> None:
 
 
 def _write_parquet(table: pd.DataFrame, file: Any) -> None:
-    words = ["run", "weights", "view", "image", "subject", "expression"]
-    table.astype(dict.fromkeys(words, "category")).to_parquet(file, compression="zstd", index=False)
+    table.astype(dict.fromkeys(_WORDS, "category")).to_parquet(file, compression="zstd", index=False)
 
 
 def _add_rows(path: Path, rows: pd.DataFrame) -> None:
@@ -500,5 +331,4 @@ def read_runs_table(folder: Path) -> pd.DataFrame:
 def read_predictions(folder: Path) -> pd.DataFrame:
     """``predictions.parquet``; empty before the first run."""
     path = Path(folder) / "predictions.parquet"
-    words = ["run", "weights", "view", "image", "subject", "expression"]
-    return pd.read_parquet(path).astype(dict.fromkeys(words, str)) if path.exists() else pd.DataFrame()
+    return pd.read_parquet(path).astype(dict.fromkeys(_WORDS, str)) if path.exists() else pd.DataFrame()

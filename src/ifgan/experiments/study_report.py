@@ -14,7 +14,8 @@ import pandas as pd
 from ifgan.errors import InputError
 from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
 from ifgan.experiments.outcome import RunOutcome
-from ifgan.experiments.study import Study, read_predictions, read_runs_table, read_study
+from ifgan.experiments.study import read_predictions, read_runs_table
+from ifgan.experiments.study_plan import Study, read_study
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
 from ifgan.labels import in_order
@@ -190,7 +191,7 @@ def _tables(content: dict[str, Any]) -> list[Table]:
     for title in ("rules", "readings"):
         rows = tuple(
             (row["arm"], row["how"], str(row["runs"]), f"{row['mean']:.3f} ± {row['std']:.3f}",
-             f"{row['interval'][0]:.3f} to {row['interval'][1]:.3f}")
+             DASH if None in row["interval"] else "{:.3f} to {:.3f}".format(*row["interval"]))
             for row in content[title]
         )  # fmt: skip
         tables.append(Table(title, ("arm", "how", "runs", "accuracy ± std over runs", "95 % over people"), rows))

@@ -30,7 +30,11 @@ def start_epochs(config: Config) -> dict[str, int]:
 def _starts(config: Config) -> dict[str, int]:
     """The same of IF-GAN with these settings, whatever the method is."""
     starts = {"classifier": config.classifier_start, "generator": 0.0, "discriminator": config.gan_start}
-    return {part: math.floor(share * config.epochs + 0.5) for part, share in starts.items()}
+    return {part: _whole_epochs(share, config) for part, share in starts.items()}
+
+
+def _whole_epochs(share: float, config: Config) -> int:
+    return math.floor(share * config.epochs + 0.5)  # to the nearest; int() would make 28 of 0.29 of 100
 
 
 def rate_starts(config: Config) -> dict[str, int]:
@@ -78,7 +82,7 @@ def first_selectable(config: Config) -> int:
     """
     first = max(_starts(config).values())
     if config.choose_from is not None:
-        first = math.floor(config.choose_from * config.epochs + 0.5)
+        first = _whole_epochs(config.choose_from, config)
     return min(first, config.epochs - 1)
 
 

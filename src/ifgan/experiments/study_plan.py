@@ -1,0 +1,173 @@
+"""What a study asks: ``study.yaml`` read and checked before anything is rendered or trained."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ifgan.config import Config
+from ifgan.config_values import to_dict
+from ifgan.errors import InputError, one_line
+from ifgan.experiments.variants import with_variant
+from ifgan.files import read_text
+from ifgan.presets import make_config
+from ifgan.training.run_folder import RunFolder
+from ifgan.training.schedule import check_phases, parts_of, start_epochs
+
+_WITHOUT_EFFECT_ON_TRAINING = {"choose_from", "classifier_views"}
+_FIELDS = {
+    "question",
+    "plan",
+    "written",
+    "data",
+    "folds",
+    "train_subjects",
+    "preset",
+    "settings",
+    "arms",
+    "every_epoch",
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One method of a study: its settings, the seeds that it is run with, and perhaps the arm whose first epochs are
+    its own too (``trunk``, and how many), which are taken over instead of trained again.
+    """
+
+    name: str
+    method: str
+    settings: dict[str, Any]
+    seeds: tuple[int, ...]
+    trunk: str | None = None
+    trunk_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """What ``study.yaml`` asks for. ``train``, ``test``: seed and number of rendered people. ``every_epoch``: test
+    images are read after every epoch that may be chosen; else once, after the chosen one.
+    """
+
+    folder: Path
+    train: dict[str, int]
+    test: dict[str, int]
+    folds: int
+    train_subjects: int | None
+    preset: str
+    arms: tuple[Arm, ...]
+    every_epoch: bool
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One run; it carries paths and settings only, so that another process can do it."""
+
+    study: Study
+    arm: Arm
+    seed: int
+    fold: int
+    work: Path
+
+    @property
+    def name(self) -> str:
+        """``ifgan/seed-0/fold-3``."""
+        return run_name(self.arm.name, self.seed, self.fold)
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it trains."""
+        return RunFolder(self.work / "runs" / self.study.folder.resolve().name / self.name)
+
+    @property
+    def plan(self) -> str:
+        """A mark of everything that it depends on but the code."""
+        study = self.study
+        asked = [to_dict(self.config), study.train, study.test, study.folds, study.train_subjects, study.every_epoch]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def config(self) -> Config:
+        """Its settings."""
+        settings = make_config(self.study.preset, **self.arm.settings | {"seed": self.seed})
+        return with_variant(settings, self.arm.method)
+
+
+def run_name(arm: str, seed: int, fold: int) -> str:
+    """``ifgan/seed-0/fold-3``."""
+    return f"{arm}/seed-{seed}/fold-{fold}"
+
+
+def set_of(work: Path, people: dict[str, int]) -> Path:
+    """The prepared set of rendered people."""
+    return work / "sets" / f"synthetic-{people['seed']}"
+
+
+def read_study(folder: Path) -> Study:
+    """Raises InputError for a file that is missing, no study, or asks for what can't be trained; the field is named."""
+    path = Path(folder) / "study.yaml"
+    text = read_text(path)
+    try:
+        content = yaml.safe_load(text)
+        if not isinstance(content, dict) or not {"data", "arms"} <= content.keys():
+            raise InputError("expected a study, with data and arms")
+        if unknown := sorted(content.keys() - _FIELDS):
+            raise InputError(f"unknown field {unknown[0]!r}; expected some of {', '.join(sorted(_FIELDS))}")
+        study = _study(Path(folder), content)
+        _check(study)
+    except (InputError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+    return study
+
+
+def _study(folder: Path, content: dict[str, Any]) -> Study:
+    train, test = (
+        {name: int(content["data"][part][name]) for name in ("seed", "subjects")} for part in ("train", "test")
+    )
+    few = content.get("train_subjects")
+    arms = tuple(_arm(name, values or {}, content.get("settings") or {}) for name, values in content["arms"].items())
+    preset, every = content.get("preset", "cpu"), bool(content.get("every_epoch", False))
+    folds, few = int(content.get("folds", 10)), few if few is None else int(few)
+    return Study(folder, train, test, folds, few, preset, arms, every)
+
+
+def _arm(name: str, values: dict[str, Any], shared: dict[str, Any]) -> Arm:
+    if not re.fullmatch(r"[\w-]+", name):
+        raise InputError(f"arm {name!r}: expected letters, digits and dashes")
+    own = {key: value for key, value in values.items() if key not in ("method", "seeds", "trunk")}
+    seeds, trunk = values.get("seeds", [0]), values.get("trunk") or {}
+    if not isinstance(seeds, list) or not all(isinstance(seed, int) for seed in seeds):
+        raise InputError(f"arm {name}: seeds {seeds!r}; expected a list of whole numbers")
+    method = values.get("method", "ifgan")
+    return Arm(name, method, shared | own, tuple(seeds), trunk.get("arm"), int(trunk.get("epochs", 0)))
+
+
+def _check(study: Study) -> None:
+    if study.train["seed"] == study.test["seed"]:
+        raise InputError("data: train and test have the same seed, and so the same people")
+    if not 3 <= study.folds <= min(study.train["subjects"], study.test["subjects"]):
+        raise InputError(f"folds {study.folds}: expected at least 3, and a person a fold to train on and to test")
+    configs: dict[str, Config] = {}
+    for arm in study.arms:
+        configs[arm.name] = config = with_variant(make_config(study.preset, **arm.settings), arm.method)
+        check_phases(config)
+        if arm.trunk is not None:
+            _check_trunk(arm, configs)
+
+
+def _check_trunk(arm: Arm, configs: dict[str, Config]) -> None:
+    """Whether an arm's first epochs are those of its trunk: no difference between the two has any effect by then."""
+    if arm.trunk not in configs or arm.trunk == arm.name:
+        raise InputError(f"arm {arm.name}: its trunk {arm.trunk!r} is no arm before it")
+    own, theirs = to_dict(configs[arm.name]), to_dict(configs[str(arm.trunk)])
+    differing = {name for name, value in own.items() if theirs[name] != value} - _WITHOUT_EFFECT_ON_TRAINING
+    both = [configs[name] for name in (arm.name, str(arm.trunk))]
+    starts = [{part: start_epochs(config)[part] for part in parts_of(config)} for config in both]
+    until = {"gan_start": "discriminator", "lambda_gan": "discriminator", "read_mixture": "classifier"}
+    for name in sorted(differing):
+        if name not in until or arm.trunk_epochs > min(start.get(until[name], both[0].epochs) for start in starts):
+            raise InputError(f"arm {arm.name}: differs from its trunk in {name} before epoch {arm.trunk_epochs} ends")
