@@ -114,7 +114,7 @@ def pictures(config: Config, size: int) -> Batch:
     image, average = (
         (torch.rand(shape, generator=rng) * 2 - 1).contiguous(memory_format=layout) for _ in range(2)
     )  # (B, 3, S, S) in [-1, 1]
-    return Batch(image, average, torch.arange(size) % CLASSES)
+    return Batch(image, average, torch.eye(CLASSES)[torch.arange(size) % CLASSES])
 
 
 def unfused(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
