@@ -281,5 +281,9 @@ def test_votes_are_targets_of_training_only_and_where_there_are_any(tmp_path: Pa
             own = torch.eye(3)[pairs.labels.index(item.sample.expression)]
             wanted = torch.tensor(told) if item.sample.expression == "anger" else own
             torch.testing.assert_close(pairs[0, index].target, wanted.float())
+    manifest.loc[angry, "votes"] = "6 0"
+    manifest.to_csv(prepared / "manifest.csv", index=False)
+    with pytest.raises(InputError, match="line 2: votes '6 0'; expected eight numbers"):
+        load_run_data(prepared, SplitChoice(0))
     labelled = data.pairs("train", tiny())
     assert all(labelled.target(index).max() == 1 for index in range(len(labelled)))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -63,6 +64,8 @@ def read_manifest(folder: Path) -> list[Sample]:
             raise InputError(f"{path}, line {line}: expression {sample.expression!r} is not a canonical name")
         if sample.split not in ("", *SPLITS):
             raise InputError(f"{path}, line {line}: split {sample.split!r}; expected {', '.join(SPLITS)} or nothing")
+        if sample.votes and not re.fullmatch(r"\d+( \d+){7}", sample.votes):
+            raise InputError(f"{path}, line {line}: votes {sample.votes!r}; expected eight numbers, or nothing")
     return samples
 
 

@@ -38,7 +38,7 @@ from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
 
 Say = Callable[[str], None]
-Watch = Callable[["Networks", int], None]  # the networks after an epoch (from 1), its checkpoint written
+Watch = Callable[[Networks, int], None]  # the networks after an epoch (from 1), its checkpoint written
 
 
 @dataclass(frozen=True)
