@@ -146,7 +146,7 @@ class Config:
     epochs: int = 100
     """passes over the training pictures"""
     choose_from: float | None = None
-    """share of the epochs after which one may be chosen on validation; unset: once every part has joined"""
+    """share of the epochs after which the best one on validation is kept; unset: the last epoch is"""
     batch_size: int = 50
     """pictures a step, over all processes together"""
     learning_rate: float = 1e-4

@@ -116,7 +116,7 @@ def test_every_subject_is_tested_once_and_never_trained_on(finished: Path, colou
 
 def test_the_contract_s_results(finished: Path):
     answer = json.loads((finished / "results.json").read_text())
-    assert answer["selection"] == "validation"
+    assert answer["selection"] == "last epoch"
     for method in ("baseline", "ifgan"):
         values = answer["methods"][method]
         assert [fold["fold"] for fold in values["folds"]] == [0, 1, 2]

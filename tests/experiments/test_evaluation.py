@@ -146,7 +146,7 @@ def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path, mon
     run = train_tiny(tiny(method="baseline", epochs=1), data, tmp_path / "run")
     evaluate_run(run.path, prepared)
     assert read_outcome(run) is not None
-    later = train_tiny(tiny(method="baseline", epochs=3, choose_from=0.9), data, tmp_path / "later")
+    later = train_tiny(tiny(method="baseline", epochs=3), data, tmp_path / "later")
     shutil.copy(later.best, run.best)
     assert read_outcome(run) is None
     monkeypatch.setattr(evaluation, "write_text", lambda *_: pytest.fail("killed"))
@@ -218,7 +218,7 @@ def test_the_contract_s_results_lie_in_the_run(runs: Path, prepared: Path):
     content = read_json(runs / "ifgan" / "results.json")
     assert content["methods"]["ifgan"]["pooled"] == pytest.approx(outcome.evaluation.summary()["accuracy"])
     assert content["methods"]["ifgan"]["folds"][0]["n"] == len(outcome.images)
-    assert content["selection"] == "validation" and content["labels"] == list(outcome.labels)
+    assert content["selection"] == "last epoch" and content["labels"] == list(outcome.labels)
 
 
 def test_a_set_of_another_source_is_not_the_run_s_own(runs: Path, prepared: Path, tmp_path: Path):

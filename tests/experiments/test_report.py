@@ -83,7 +83,7 @@ def test_every_form_says_the_same(report: Path):
         assert (
             values["interval"] == [None, None] and values["paper"] is None
         )  # one tested person, no set of the paper's
-    assert answer["selection"] == "validation"
+    assert answer["selection"] == "last epoch"
     assert answer["labels"] == ["anger", "happiness", "sadness"]
 
 
@@ -124,7 +124,7 @@ def test_the_transfer_figure_shows_the_generator_s_own_faces(runs: Path, tmp_pat
 @pytest.mark.parametrize(
     ("file", "old", "new", "words"),
     [
-        pytest.param("evaluation_test.json", '"validation"', '"oracle"', "oracle", id="an epoch chosen elsewhere"),
+        pytest.param("evaluation_test.json", '"last epoch"', '"oracle"', "oracle", id="an epoch chosen elsewhere"),
         pytest.param(
             "evaluation_test.json", '"methods"', '"method"', "expected a JSON object with methods", id="methods"
         ),

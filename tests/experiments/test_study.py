@@ -169,14 +169,17 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
         study_metrics(write_plan(tmp_path / "empty"))
 
 
-def test_only_the_kept_epoch_is_read_where_the_study_says_so(work: Path, tmp_path: Path) -> None:
+def test_last_and_best_epoch_alone_are_read_where_the_study_says_so(work: Path, tmp_path: Path) -> None:
     study = read_study(write_plan(tmp_path, every_epoch=False))
     arm = next(arm for arm in study.arms if arm.name == "whole")
     finished = do_run(StudyRun(study, dataclasses.replace(arm, trunk=None), 0, 1, work))
     table = finished.predictions
-    assert set(table["weights"]) == {"kept"}
-    assert set(table["epoch"]) == {finished.row["chosen"]}
-    assert finished.row["chosen"] > 2
+    assert set(table["weights"]) == {"kept", "best"}
+    assert finished.row["chosen"] == 4
+    late = finished.epochs[finished.epochs["epoch"] > 2]
+    best = max(late.itertuples(), key=lambda row: (row.accuracy, -row.loss)).epoch
+    found = table.groupby("weights")["epoch"].unique().to_dict()
+    assert found == {"kept": [4], "best": [best]}
     assert finished.row["parts"] == "generator classifier discriminator"
 
 

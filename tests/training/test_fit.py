@@ -106,13 +106,17 @@ def test_a_run_learns_from_the_checkpoint_of_another_alone(prepared: Path, tmp_p
     assert student.metrics()[-1]["validation"]["accuracy"] == 0
 
 
-@pytest.mark.parametrize(("share", "first"), [(0.0, 1), (0.5, 3), (1.0, 4)])
-def test_the_best_epoch_is_chosen_among_the_late_ones(share: float, first: int, prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("share", "first"), [(0.0, 1), (0.5, 3), (1.0, 4), (None, 4)])
+def test_the_best_epoch_of_those_asked_for_is_kept_or_the_last(
+    share: float | None, first: int, prepared: Path, tmp_path: Path
+) -> None:
     config = tiny(method="baseline", epochs=4, choose_from=share, learning_rate=1e-2)
     run = train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path)
     late = [line for line in run.metrics() if line["epoch"] >= first]
     best = max(late, key=lambda line: (line["validation"]["accuracy"], -line["validation"]["loss"]))
-    assert load_trained(run.best).about["epoch"] == best["epoch"]
+    about = load_trained(run.best).about
+    assert about["epoch"] == best["epoch"]
+    assert about["selection"] == ("last epoch" if share is None else "validation")
 
 
 def test_an_early_epoch_is_kept_while_there_is_no_later_one() -> None:
@@ -269,8 +273,11 @@ def test_phases_are_told_in_words() -> None:
         "epochs 1-10: generator, classifier on images alone",
         "epochs 11-16: generator, classifier",
         "epochs 17-20: generator, classifier, discriminator",
-        "one of epochs 17-20 is kept",
+        "the last epoch is kept",
     ]
+    assert describe_phases(dataclasses.replace(config, choose_from=0.8))[-1] == (
+        "of epochs 17-20 the best on validation is kept"
+    )
     assert describe_phases(dataclasses.replace(config, method="baseline"))[0] == "epochs 1-20: classifier"
 
 

@@ -69,7 +69,7 @@ def test_training_pictures_are_varied_and_no_others(prepared: Path) -> None:
 def test_the_running_mean_of_every_step_is_what_is_judged_and_kept(prepared: Path, tmp_path: Path) -> None:
     """One step an epoch, at a constant rate: after two, 3/4 of the first weights and 1/4 of the second."""
     data = load_run_data(prepared, SplitChoice(0))
-    settings = {"method": "baseline", "batch_size": 24, "schedule": "step", "precision": "fp32", "choose_from": 1.0}
+    settings = {"method": "baseline", "batch_size": 24, "schedule": "step", "precision": "fp32"}
     runs = [train_tiny(tiny(**settings, epochs=count), data, tmp_path / str(count)) for count in (1, 2)]
     mean = train_tiny(tiny(**settings, epochs=2, weights_ema=0.75), data, tmp_path / "mean")
     first, second = (load_trained(run.best).system.state_dict() for run in runs)
@@ -81,7 +81,7 @@ def test_the_running_mean_of_every_step_is_what_is_judged_and_kept(prepared: Pat
 
 def test_a_resumed_run_remembers_which_epoch_was_best(prepared: Path, tmp_path: Path) -> None:
     """At a rate of nothing all epochs are alike, so the first stays the best; broken off in the second."""
-    config = tiny(method="baseline", learning_rate=0.0, freeze_batch_statistics=True)
+    config = tiny(method="baseline", learning_rate=0.0, freeze_batch_statistics=True, choose_from=0.0)
     data, run = load_run_data(prepared, SplitChoice(0)), RunFolder(tmp_path)
     parts = [data.pairs(part, config) for part in ("train", "validation")]
     run.start(config, data.record, ["test"], resume=False)

@@ -31,12 +31,12 @@ from ifgan.models.device import fastest_device
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import parts_in_force, what_is_missing
+from ifgan.training.schedule import parts_in_force, selection, what_is_missing, wrongly_chosen
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run's best epoch, and the pairs of one split of its own fold, without augmentation."""
+    """A run's kept epoch, and the pairs of one split of its own fold, without augmentation."""
 
     run: RunFolder
     trained: Trained
@@ -132,12 +132,11 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
 
 
 def refuse_oracle(run: RunFolder, trained: Trained) -> None:
-    """Raise InputError for a checkpoint whose epoch was not chosen on validation, or came before a part of the method
-    had joined, so that it would be measured under a name that it has no right to.
+    """Raise InputError for a checkpoint whose epoch is neither the last nor chosen on validation, or came before a part
+    of the method had joined, so that it would be measured under a name that it has no right to.
     """
-    chosen = trained.about.get("selection")
-    if chosen != "validation":
-        raise InputError(f"{run.best}: its epoch was not chosen on validation but on {chosen!r}; not measured")
+    if sentence := wrongly_chosen(trained.about.get("selection")):
+        raise InputError(f"{run.best}: {sentence}; not measured")
     if sentence := what_is_missing(trained.config, trained.about.get("epoch")):
         raise InputError(f"{run.best}: {sentence}; not measured")
 
@@ -146,7 +145,8 @@ def _outcome(
     opened: TrainedRun, labels: tuple[str, ...], evaluation: Evaluation, samples: list[LocatedSample]
 ) -> RunOutcome:
     subjects, images = (tuple(getattr(item.sample, name) for item in samples) for name in ("subject", "image"))
-    return RunOutcome(variant_of(opened.trained.config), opened.fold, labels, evaluation, subjects, images)
+    config = opened.trained.config
+    return RunOutcome(variant_of(config), opened.fold, labels, evaluation, subjects, images, selection(config))
 
 
 def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:

@@ -1,8 +1,7 @@
 """What is known of one evaluated run, and ``results.json`` over several.
 
 Reads what `ifgan.experiments.evaluation` left in a run folder: everything that tables and figures say comes from
-here. The epoch was chosen on validation, when every part of the method was in force, always; an outcome can't say
-otherwise.
+here. The epoch was the last, or chosen on validation, when every part of the method was in force.
 """
 
 from collections import defaultdict
@@ -20,13 +19,13 @@ from ifgan.labels import in_order
 from ifgan.models.checkpoint import read_about
 from ifgan.training.evaluate import Evaluation
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import what_is_missing
+from ifgan.training.schedule import what_is_missing, wrongly_chosen
 
 
 @dataclass(frozen=True)
 class RunOutcome:
     """One run on one split. ``subjects``: who is on each picture, (M,), empty strings where unknown; ``images``: its
-    name in the manifest, (M,).
+    name in the manifest, (M,); ``selection``: how its epoch was come by, as `ifgan.training.schedule.selection` says.
     """
 
     method: str
@@ -35,6 +34,7 @@ class RunOutcome:
     evaluation: Evaluation
     subjects: tuple[str, ...]
     images: tuple[str, ...] = ()
+    selection: str = "last epoch"
 
 
 def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
@@ -46,8 +46,8 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
         return None
     file = run.path / f"evaluation_{split}.json"
     record = read_object(file, "methods", "labels")
-    if record.get("selection") != "validation":
-        raise InputError(f"{run.path}: its epoch was not chosen on validation but on {record.get('selection')!r}")
+    if sentence := wrongly_chosen(record.get("selection")):
+        raise InputError(f"{run.path}: {sentence}")
     epoch = record.get("epoch", read_about(run.best).get("epoch") if run.best.exists() else None)
     if sentence := what_is_missing(read_config(run.path / "config.yaml"), epoch):
         raise InputError(f"{run.path}: {sentence}; tables refuse it")
@@ -66,7 +66,7 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
         subjects, images = tuple(table["subject"]), tuple(table["image"])
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: expected image, subject, expression, predicted, {', '.join(labels)}") from error
-    return RunOutcome(method, fold, labels, evaluation, subjects, images)
+    return RunOutcome(method, fold, labels, evaluation, subjects, images, record["selection"])
 
 
 def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
@@ -77,7 +77,8 @@ def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
     methods = {name: _method(sorted(group, key=lambda outcome: outcome.fold)) for name, group in by_method.items()}
     labels = in_order({label for outcome in outcomes for label in outcome.labels})
     where = {} if split == "test" else {"split": split}
-    return {"methods": methods, "labels": list(labels), "selection": "validation"} | where
+    selection = " or ".join(sorted({outcome.selection for outcome in outcomes}))
+    return {"methods": methods, "labels": list(labels), "selection": selection} | where
 
 
 def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:

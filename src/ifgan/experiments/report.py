@@ -171,19 +171,19 @@ def _of_known(records: list[RunRecord], split: HeldOut) -> str:
     if any("" in record.split["subjects"]["train"] for record in records):
         trained += " and on pictures of unknown people"
     if split == "validation":
-        chosen = "measured on the validation subjects on whom each run's epoch was chosen"
+        chosen = "measured on the validation subjects, on whom settings and perhaps epochs were chosen"
         return f"{trained}, {chosen}: for choosing settings, not for reporting."
     unseen = "whom no network and no average face has seen"
     if any(taken_over(record.config) for record in records):
         unseen = "who trained neither network nor average face here; whom the weights that it took over have seen "
         unseen += "before is in no record"
-    return f"{trained}, tested on others {unseen}; each run's epoch was chosen on validation subjects."
+    return f"{trained}, tested on others {unseen}; no epoch was chosen on them."
 
 
 def _of_unknown(records: list[RunRecord], split: HeldOut) -> str:
     apart = "Nobody knows who is on its pictures: the split keeps pictures apart, not people."
-    measured = ", the same that are measured here" if split == "validation" else ""
-    return f"Data: {_sets(records)}. {apart} Each run's epoch was chosen on validation pictures{measured}."
+    measured = "; measured here are validation pictures, for choosing settings" if split == "validation" else ""
+    return f"Data: {_sets(records)}. {apart} No epoch was chosen on test pictures{measured}."
 
 
 def _sets(records: list[RunRecord]) -> str:

@@ -179,13 +179,17 @@ class Observer:
         self.first = first_selectable(self.config) + 1
         self.system = build_system(self.config, len(data.labels), pretrained="none").eval()
         self.means: dict[str, dict[str, Tensor]] = {}
+        self.best: tuple[tuple[float, float], int, dict[str, Tensor]] | None = None
         self.rows: list[pd.DataFrame] = []
 
     def __call__(self, nets: Networks, epoch: int) -> None:
         """After ``epoch`` (from 1)."""
         if epoch in self.marks:
             shutil.copy(self.folder.last, self.folder.path / f"state-{epoch}.safetensors")
-        if epoch < self.first or not self.run.study.every_epoch:
+        if epoch < self.first:
+            return
+        if not self.run.study.every_epoch:
+            self._remember_best(nets, epoch)
             return
         state, last = nets.tested.state_dict(), self.config.epochs
         first_averaged = max(self.first, last - max(round(AVERAGED * last), 1) + 1)
@@ -198,13 +202,24 @@ class Observer:
             for name, mean in self.means.items():
                 self._read(mean, epoch, name, ("read",))
 
+    def _remember_best(self, nets: Networks, epoch: int) -> None:
+        """The weights of the highest validation accuracy, of equals the lowest loss."""
+        validation = self.folder.metrics()[-1]["validation"]
+        key = (validation["accuracy"], -validation["loss"])
+        if self.best is None or key > self.best[0]:
+            state = nets.tested.state_dict()
+            self.best = key, epoch, {name: tensor.clone() for name, tensor in state.items()}
+
     def end(self) -> None:
         """Read what the run has kept, where that is what the study measures."""
-        if not self.run.study.every_epoch:
-            kept = load_trained(self.folder.best)
-            refuse_oracle(self.folder, kept)
-            names = ("read", *views(self.system))
-            self._read(kept.system.state_dict(), kept.about["epoch"], "kept", names, kept.temperature)
+        if self.best is None:
+            return
+        kept = load_trained(self.folder.best)
+        refuse_oracle(self.folder, kept)
+        names = ("read", *views(self.system))
+        self._read(kept.system.state_dict(), kept.about["epoch"], "kept", names, kept.temperature)
+        _, epoch, state = self.best
+        self._read(state, epoch, "best", ("read",))
 
     def _mean(self, name: str, state: dict[str, Tensor], share: float) -> None:
         """Move a running mean of weights and batch statistics towards ``state`` by ``share``."""

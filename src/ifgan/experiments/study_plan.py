@@ -23,6 +23,7 @@ _FIELDS = {
     "question",
     "plan",
     "written",
+    "decided",
     "data",
     "folds",
     "train_subjects",
@@ -50,7 +51,8 @@ class Arm:
 @dataclass(frozen=True)
 class Study:
     """What ``study.yaml`` asks for. ``train``, ``test``: seed and number of rendered people. ``every_epoch``: test
-    images are read after every epoch that may be chosen; else once, after the chosen one.
+    images are read after every epoch that may be chosen; else at the end, by the last epoch's weights and by those of
+    the highest validation accuracy.
     """
 
     folder: Path

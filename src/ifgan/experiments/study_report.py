@@ -102,8 +102,9 @@ def study_metrics(folder: Path) -> dict[str, Any]:
 def _by_rule(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> list[Cell]:
     if not study.every_epoch:
         return [
-            Cell(arm, "kept", _outcomes(arm, group, predictions[predictions["weights"] == "kept"], ("read",)))
+            Cell(str(arm), rule, _outcomes(str(arm), group, predictions[predictions["weights"] == weights], ("read",)))
             for arm, group in runs.groupby("arm", sort=False)
+            for rule, weights in {"last epoch": "kept", "highest validation accuracy": "best"}.items()
         ]
     epochs = pd.read_csv(study.folder / "epochs.csv")
     read = predictions[predictions["view"] == "read"]

@@ -49,7 +49,7 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
     note = (
         f"accuracy: mean over folds ± standard deviation, of {_whose(records, split)}; pooled: of all folds' pictures "
         "together, with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; "
-        "epochs chosen on validation"
+        "no epoch chosen on what is reported"
     )
     if any(record.other_set for record in records):
         note += "; a → b: across data sets, trained on a, tested on all of b by the run of every fold"

@@ -1,4 +1,4 @@
-"""One run: train, choose the epoch on validation, remember everything. Paper §4.1, §4.3."""
+"""One run: train, keep one epoch, remember everything. Paper §4.1, §4.3."""
 
 import sys
 import time
@@ -32,6 +32,7 @@ from ifgan.training.schedule import (
     merit,
     parts_in_force,
     rate_starts,
+    selection,
 )
 from ifgan.training.soft_labels import load_teachers
 from ifgan.training.state import Progress, load_state, save_state
@@ -70,7 +71,7 @@ def fit(
     """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError for networks
     that can't be built or take no such pictures, a checkpoint that isn't theirs, a loss or output that isn't finite.
 
-    The best epoch is the one with the highest validation accuracy, among equals the lowest validation loss.
+    The last epoch is kept; with ``choose_from`` the one with the highest validation accuracy, see `merit`.
     """
     accelerator = make_accelerator(config)
     training, held_out = (
@@ -182,14 +183,14 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
 
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
-    """Write the best checkpoint when this epoch is it, with the temperature that fits its validation pictures."""
+    """Write the kept checkpoint when this epoch is it, with the temperature that fits its validation pictures."""
     config, accuracy, loss = session.config, float(evaluation.summary()["accuracy"] or 0.0), evaluation.loss
     best = merit(config, progress.best_epoch, progress.best_accuracy, progress.best_loss)
     if merit(config, progress.epoch, accuracy, loss) <= best:
         return
     progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
     if session.leads:
-        about = {"epoch": progress.epoch + 1, "selection": "validation", "validation": evaluation.summary()}
+        about = {"epoch": progress.epoch + 1, "selection": selection(config), "validation": evaluation.summary()}
         about["parts"] = list(parts_in_force(config, progress.epoch))
         temperature = fit_temperature(evaluation.probabilities, evaluation.true)
         trained = Trained(nets.tested, session.train.labels, session.config, about, temperature)

@@ -29,7 +29,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """G and E at the epoch that validation chose."""
+        """G and E at the epoch that is kept."""
         return self.path / "checkpoint" / "best.safetensors"
 
     @property

@@ -76,9 +76,9 @@ def what_is_missing(config: Config, epoch: int | None) -> str:
 
 
 def first_selectable(config: Config) -> int:
-    """The first epoch (from 0) that may be chosen on validation: ``choose_from``, or the one in which the last part of
-    IF-GAN joins. The same for every method with these settings, for the baseline and for IF-GAN without discriminator
-    too, so that all have as many epochs to choose from.
+    """The first epoch (from 0) that may be kept: ``choose_from``, or the one in which the last part of IF-GAN joins.
+    The same for every method with these settings, for the baseline and for IF-GAN without discriminator too, so that
+    all have as many epochs to choose from.
     """
     first = max(_starts(config).values())
     if config.choose_from is not None:
@@ -87,10 +87,23 @@ def first_selectable(config: Config) -> int:
 
 
 def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
-    """By which the best ``epoch`` (from 0) is chosen on validation, larger is better: not before `first_selectable`
-    (an earlier one is kept until there is a later one), then the highest accuracy, among equals the lowest loss.
+    """By which the kept ``epoch`` (from 0) is chosen, larger is better: the last one; with ``choose_from`` not before
+    `first_selectable` (an earlier one is kept until there is a later one), then the highest validation accuracy, among
+    equals the lowest loss.
     """
+    if config.choose_from is None:
+        return True, epoch, 0.0
     return epoch >= first_selectable(config), accuracy, -loss
+
+
+def selection(config: Config) -> str:
+    """How the kept epoch was come by, as records tell it: ``"last epoch"`` or ``"validation"``."""
+    return "last epoch" if config.choose_from is None else "validation"
+
+
+def wrongly_chosen(how: object) -> str:
+    """What is wrong with an epoch that was come by in another way, as a sentence; else empty."""
+    return "" if how in ("last epoch", "validation") else f"its epoch was not chosen on validation but on {how!r}"
 
 
 def check_phases(config: Config) -> None:
@@ -128,7 +141,8 @@ def describe_phases(config: Config) -> list[str]:
             joined.append("classifier on images alone")
         span = f"epoch {after}" if after == first + 1 else f"epochs {first + 1}-{after}"
         sentences.append(f"{span}: {', '.join(joined)}")
-    return [*sentences, f"one of epochs {first_selectable(config) + 1}-{config.epochs} is kept"]
+    chosen = f"of epochs {first_selectable(config) + 1}-{config.epochs} the best on validation is kept"
+    return [*sentences, "the last epoch is kept" if config.choose_from is None else chosen]
 
 
 def check_taught(config: Config) -> None:
