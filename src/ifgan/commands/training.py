@@ -89,18 +89,19 @@ def crossval(
     return FAILED if failed else 0
 
 
-def study(folder: Path, *, work: Path = Path("work"), processes: int = 2) -> int:
+def study(folder: Path, *, work: Path = Path("work"), processes: int = 2, arms: list[str] | None = None) -> int:
     """Do what a study asks for: render its people, train its runs, read its test people; what is done is kept.
 
     Args:
         folder: holds study.yaml; runs.csv, epochs.csv and predictions.parquet are written beside it
         work: where people and runs are made; can be removed afterwards
         processes: how many runs side by side, one thread each
+        arms: do these now and the others later; unset: all
     """
     from ifgan.experiments.study import read_runs_table, run_study
     from ifgan.experiments.study_report import write_metrics
 
-    failed = run_study(folder, work, processes=processes, say=lambda line: print(line, flush=True))
+    failed = run_study(folder, work, processes=processes, arms=arms, say=lambda line: print(line, flush=True))
     if len(read_runs_table(folder)):
         write_metrics(folder)
     return FAILED if failed else 0

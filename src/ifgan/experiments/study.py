@@ -54,16 +54,20 @@ class Finished:
     predictions: pd.DataFrame
 
 
-def run_study(folder: Path, work: Path, *, processes: int, say: Say) -> int:
-    """Do what is not done yet, ``processes`` runs side by side with one thread each; returns how many failed, which is
-    told and stops no other. Raises InputError for a file that is no study.
+def run_study(folder: Path, work: Path, *, processes: int, say: Say, arms: list[str] | None = None) -> int:
+    """Do what is not done yet, ``processes`` runs side by side with one thread each, of ``arms`` or of all; returns how
+    many failed, which is told and stops no other. Raises InputError for a file that is no study, and for an arm that it
+    does not have.
     """
     if processes < 1:
         raise InputError(f"processes {processes}: expected at least 1")
     study, work = read_study(folder), Path(work).resolve()
+    names = [arm.name for arm in study.arms]
+    if unknown := sorted(set(arms or ()) - set(names)):
+        raise InputError(f"{folder}: has no arm {unknown[0]!r}; expected some of {', '.join(names)}")
     done = _done(study, work)
     make_data(study, work, say)
-    groups = list(_groups(study, work, done))
+    groups = list(_groups(study, work, done, set(arms or names)))
     say(f"{sum(map(len, groups))} runs to do, {len(done)} done")
     failed = 0
     waiting: dict[Future[Finished], list[StudyRun]] = {}
@@ -107,11 +111,12 @@ def make_data(study: Study, work: Path, say: Say) -> None:
             raise InputError(f"{out}: holds {found} people, the study asks for {people['subjects']}; remove the folder")
 
 
-def _groups(study: Study, work: Path, done: set[str]) -> Iterator[list[StudyRun]]:
+def _groups(study: Study, work: Path, done: set[str], names: set[str]) -> Iterator[list[StudyRun]]:
     """Runs of one seed and fold, whose comparison is paired, one after the other."""
-    for seed in sorted({seed for arm in study.arms for seed in arm.seeds}):
+    asked = [arm for arm in study.arms if arm.name in names]
+    for seed in sorted({seed for arm in asked for seed in arm.seeds}):
         for fold in range(study.folds):
-            arms = [arm for arm in study.arms if seed in arm.seeds and run_name(arm.name, seed, fold) not in done]
+            arms = [arm for arm in asked if seed in arm.seeds and run_name(arm.name, seed, fold) not in done]
             if arms:
                 yield [StudyRun(study, arm, seed, fold, work) for arm in arms]
 
