@@ -87,9 +87,10 @@ class StudyRun:
 
     @property
     def plan(self) -> str:
-        """A mark of everything that it depends on but the code."""
-        study = self.study
-        asked = [to_dict(self.config), study.train, study.test, study.folds, study.train_subjects, study.every_epoch]
+        """A mark of what study.yaml says of it; what the code makes of that is told by the commit."""
+        study, arm = self.study, self.arm
+        asked = [study.train, study.test, study.folds, study.train_subjects, study.every_epoch]
+        asked += [study.preset, arm.method, arm.settings, self.seed, self.fold]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
