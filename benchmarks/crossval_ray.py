@@ -58,8 +58,8 @@ def main() -> None:
 def timed(engine: str, data: Path, out: Path, arguments: argparse.Namespace) -> float:
     """Seconds of one cross-validation, by the command."""
     command = [sys.executable, "-m", "ifgan.cli", "crossval", "--data", str(data), "--out", str(out)]
-    command += ["--methods", "baseline", "--folds", str(arguments.folds), "--epochs", str(arguments.epochs)]
-    command += ["--preset", "cpu", "--pretrained", "none", "--precision", "fp32", *ENGINES[engine]]
+    command += ["--methods", "baseline", "--folds", str(arguments.folds), "--optimizer.epochs", str(arguments.epochs)]
+    command += ["--preset", "cpu", "--classifier.weights", "none", "--run.precision", "fp32", *ENGINES[engine]]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     started = time.perf_counter()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 """Time and peak memory of our joint training step against a plain one, in one run.
 
     python benchmarks/train_step.py [--preset paper|cpu] [--batch 8] [--steps 4] [--rounds 3]
-        [--ours-only] [--set FIELD=VALUE ...]
+        [--ours-only] [--set SETTING=VALUE ...]
 
 Plain: fp32, eager, channels first, an unfused Adam, attention by an explicit N x N map, and real and fake pairs
 through E one after the other. Ours: the preset as it is. The same networks, weights and pictures (random ones: none
@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from unittest.mock import patch
 
 import torch
@@ -25,13 +24,12 @@ import yaml
 from torch import Tensor
 
 from ifgan.config import Config
-from ifgan.config_values import from_dict, to_dict
 from ifgan.data.pairs import Batch
 from ifgan.models.attention import SelfAttention
 from ifgan.presets import make_config
+from ifgan.training import step as step_module
 from ifgan.training.fit import make_accelerator
-from ifgan.training.networks import build_networks
-from ifgan.training.step import train_step
+from ifgan.training.networks import Networks, build_networks
 
 CLASSES = 6
 
@@ -44,7 +42,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="timed steps after the first; 4, or none for ours alone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--ours-only", action="store_true", help="no reference; the first step, and its memory")
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="changes to ours, any Config field")
+    parser.add_argument("--set", nargs="*", default=[], metavar="SETTING=VALUE", help="changes to ours: epochs=3")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -81,17 +79,24 @@ def child(kind: str, arguments: argparse.Namespace, steps: int) -> dict[str, flo
 def measured(arguments: argparse.Namespace) -> dict[str, float]:
     """Seconds of the first step, the median of the next ones, and the peak of this process's memory."""
     config = configured(arguments)
-    with plain_attention() if arguments.child == "plain" else contextlib.nullcontext():
+    plain = arguments.child == "plain"
+    with contextlib.ExitStack() as stack:
+        if plain:
+            stack.enter_context(patch.object(SelfAttention, "forward", _explicit))
+            stack.enter_context(patch.object(step_module, "classify", _one_after_the_other))
         accelerator = make_accelerator(config)
         nets = build_networks(config, CLASSES, accelerator)
-        if arguments.child == "plain":
+        layout = torch.contiguous_format if plain else torch.channels_last
+        if plain:
+            for module in nets.modules().values():
+                module.to(memory_format=layout)
             nets.optimizers = {name: unfused(optimizer) for name, optimizer in nets.optimizers.items()}
         nets.train()
-        batch = pictures(config, arguments.batch)
+        batch = images(config, arguments.batch, layout)
         seconds = []
         for step in range(arguments.steps + 1):
             start = time.perf_counter()
-            train_step(nets, batch, config, accelerator, step)
+            step_module.train_step(nets, batch, config, accelerator, step)
             seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {"first_s": seconds[0], "step_s": statistics.median(seconds[1:] or seconds), "peak_gib": peak}
@@ -100,17 +105,16 @@ def measured(arguments: argparse.Namespace) -> dict[str, float]:
 def configured(arguments: argparse.Namespace) -> Config:
     """The preset with random weights and the changes asked for; the reference without what makes ours fast."""
     changes = {name: yaml.safe_load(value) for name, _, value in (word.partition("=") for word in arguments.set)}
-    config = make_config(arguments.preset, pretrained="none")
+    config = make_config(arguments.preset, classifier_weights="none")
     if arguments.child == "plain":
-        return replace(config, precision="fp32", channels_last=False, joint_batch=False, save_memory=False)
-    return from_dict(to_dict(config) | changes)
+        return config.changed(precision="fp32")
+    return config.changed(**changes)
 
 
-def pictures(config: Config, size: int) -> Batch:
+def images(config: Config, size: int, layout: torch.memory_format) -> Batch:
     """Random ones."""
     rng = torch.Generator().manual_seed(0)
-    shape = (size, 3, config.image_size, config.image_size)
-    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    shape = (size, 3, config.preprocess.image_size, config.preprocess.image_size)
     image, average = (
         (torch.rand(shape, generator=rng) * 2 - 1).contiguous(memory_format=layout) for _ in range(2)
     )  # (B, 3, S, S) in [-1, 1]
@@ -124,12 +128,18 @@ def unfused(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     return torch.optim.Adam(group["params"], fused=False, foreach=False, **options)
 
 
-def plain_attention() -> contextlib.AbstractContextManager[object]:
-    """Self-attention with the N x N map, as the ports in circulation have it."""
-    return patch.object(SelfAttention, "forward", _explicit)
+def _one_after_the_other(nets: Networks, batch: Batch, fake: Tensor, config: Config) -> tuple[Tensor, Tensor, int]:
+    """Real and fake pairs through E in two batches."""
+    outputs = [
+        nets.classifier(*step_module.blanked(batch.image, face, config))
+        for face in (batch.average, nets.system.as_read(fake))
+    ]
+    logits, features = (torch.cat(tensors) for tensors in zip(*outputs, strict=True))  # (2B, N), (2B, F)
+    return logits, features, 2
 
 
 def _explicit(self: SelfAttention, x: Tensor) -> Tensor:
+    """Self-attention with the N x N map, as the ports in circulation have it."""
     query, key, value = (conv(x).flatten(2) for conv in (self.query, self.key, self.value))  # (B, K or C, N)
     attention = (query.transpose(1, 2) @ key).softmax(dim=-1)  # (B, N, K) x (B, K, N) -> (B, N, N)
     return x + self.gamma * (value @ attention.transpose(1, 2)).reshape(x.shape)  # (B, C, N) x (B, N, N)

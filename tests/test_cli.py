@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -17,7 +16,7 @@ import ifgan
 from drawn_faces import draw_face
 from ifgan import cli
 from ifgan.cli import COMMANDS, main
-from ifgan.config import Config
+from ifgan.config import settings
 from ifgan.data.readers import READERS, reader_options
 from ifgan.data.sample import read_manifest
 from ifgan.errors import InputError
@@ -61,8 +60,8 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("command", FROZEN)
 def test_names_and_options_are_frozen(command: str) -> None:
     configured = command in ("train", "crossval")
-    settings = {f"--{field.name}" for field in fields(Config)} if configured else set()
-    assert set(FROZEN[command].split()) | settings <= set(explained(command))
+    named = {f"--{name.replace('_', '-')}" for name, _ in settings()} if configured else set()
+    assert set(FROZEN[command].split()) | named <= set(explained(command))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -81,7 +80,7 @@ def test_every_option_is_explained(command: str) -> None:
         ["predict", "a.png", "--model", "m", "--workers", "many"],
         ["prepare", "imaginary", "in", "--out", "out"],
         ["evaluate", "run", "--data", "set", "--split", "all"],
-        ["train", "--data", "a", "--out", "b", "--epochs", "soon"],
+        ["train", "--data", "a", "--out", "b", "--epochs", "3"],
     ],
 )
 def test_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,8 +200,29 @@ def test_help_tells_the_paper_s_settings_as_defaults(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    for name, value in (("epochs", "100"), ("batch_size", "50"), ("backbone", "resnet101.tv_in1k")):
-        assert re.search(rf"--{name} [A-Z_]+ [^-].*?default: {re.escape(value)}\)", told)
+    for name, value in (
+        ("optimizer.epochs", "100"),
+        ("losses.l1", "20.0"),
+        ("classifier.backbone", "resnet101.tv_in1k"),
+    ):
+        assert re.search(rf"--{re.escape(name)} [A-Z]+ [^-].*?default: {re.escape(value)}\)", told)
+    assert "class '" not in told and "(type:" not in told
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--optimizer.epochs=soon", "optimizer.epochs: expected a whole number, got 'soon'"),
+        ("--optimizer.epochs=0", "optimizer.epochs: expected at least 1, got 0"),
+        ("--classifier.tta-inputs=[pair", "classifier.tta_inputs [pair: expected a value as in YAML"),
+        ("--classifier.tta-inputs=pair", "classifier.tta_inputs: expected a list, got 'pair'"),
+    ],
+)
+def test_a_setting_out_of_type_or_range_is_one_sentence(
+    option: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--data=a", "--out=b", option]) == 2
+    assert capsys.readouterr().err.startswith(f"ifgan train: {sentence}")
 
 
 def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,8 +273,8 @@ def test_records_call_the_module_as_they_call_the_command(model: Path, tmp_path:
     ("options", "value"),
     [
         pytest.param(["--preset=cpu"], 0.001, id="the preset's"),
-        pytest.param(["--preset=cpu", "--generator_learning_rate=null"], None, id="null is a value"),
-        pytest.param(["--preset=cpu", "--generator_learning_rate=1e-4"], 0.0001, id="a number"),
+        pytest.param(["--preset=cpu", "--optimizer.generator-learning-rate=null"], None, id="null is a value"),
+        pytest.param(["--preset=cpu", "--optimizer.generator-learning-rate=1e-4"], 0.0001, id="a number"),
         pytest.param([], None, id="the paper's"),
     ],
 )
@@ -268,7 +288,7 @@ def test_what_is_given_is_taken(options: list[str], value: float | None, monkeyp
 
     monkeypatch.setitem(COMMANDS, "train", train)
     assert main(["train", "--data=x", "--out=y", *options]) == 0
-    assert taken[0].generator_learning_rate == value
+    assert taken[0].optimizer.generator_learning_rate == value
 
 
 @pytest.mark.parametrize("options", [["--device", "abacus"], ["--workers", "-1"]])

@@ -14,8 +14,6 @@ LAYERS = [
     {
         "labels",
         "config",
-        "config_ranges",
-        "config_values",
         "seeds",
         "errors",
         "files",

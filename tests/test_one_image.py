@@ -47,8 +47,8 @@ STOPS = (
 DOCUMENT = Path(__file__).parents[1] / "docs" / "one_image.md"
 EXPRESSIONS, PEOPLE, SIDE = ("happiness", "surprise"), 4, 96
 CONFIG = make_config(
-    "cpu", image_size=SIDE, generator_width=4, discriminator_width=4, backbone="resnet18", pretrained="none",
-    epochs=1, batch_size=4, blank_average=0.0,
+    "cpu", image_size=SIDE, generator_width=4, discriminator_width=4, backbone="resnet18", classifier_weights="none",
+    epochs=1, batch_size=4, average_dropout=0.0,
 )  # fmt: skip
 
 
@@ -141,8 +141,8 @@ def test_every_loss_has_its_weight(tour: SimpleNamespace):
     nets = build_networks(CONFIG, len(EXPRESSIONS), make_accelerator(CONFIG))
     fake = nets.generator(tour.batch.image)
     total, parts, _, _ = joint_objective(nets, tour.batch, fake, CONFIG)
-    assert parts.keys() == CONFIG.loss_weights.keys()
-    by_hand = sum(CONFIG.loss_weights[name] * loss.item() for name, loss in parts.items())
+    assert parts.keys() == CONFIG.losses.weights.keys()
+    by_hand = sum(CONFIG.losses.weights[name] * loss.item() for name, loss in parts.items())
     assert total.item() == pytest.approx(by_hand, rel=1e-5)
     assert parts["l1"].item() == pytest.approx((fake - tour.batch.average).abs().mean().item(), rel=1e-5)
     assert discriminator_objective(nets, tour.batch, fake.detach())[1].keys() == {"discriminator"}

@@ -79,7 +79,7 @@ def test_it_is_what_names_and_defaults_mean(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_run_may_start_from_it(recognizer: Recognizer):
     form = {"backbone": "resnet10t", "stem_pooling": False}  # README's command
-    config = make_config("cpu", **form, pretrained=PACKAGED_MODEL, generator_pretrained=PACKAGED_MODEL)
+    config = make_config("cpu", **form, classifier_weights=PACKAGED_MODEL, generator_weights=PACKAGED_MODEL)
     started, learnt = build_system(config, 5), recognizer.trained.system
     taken = learnt.classifier.backbone.state_dict()
     for name, found in started.classifier.backbone.state_dict().items():

@@ -247,9 +247,9 @@ def test_a_hub_error_without_words_is_one_sentence(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_model_to_hand_on_holds_no_path_of_its_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    taken = {"pretrained": "/home/alice/acme/best.safetensors", "teachers": ("/home/alice/t.safetensors",)}
+    taken = {"classifier_weights": "/home/alice/acme/best.safetensors", "teachers": ("/home/alice/t.safetensors",)}
     trained = tiny_trained()
-    config = dataclasses.replace(trained.config, soft_labels=0.5, **taken)
+    config = trained.config.changed(soft_labels=0.5, **taken)
     save_trained(tmp_path / "run.safetensors", dataclasses.replace(trained, config=config))
     assert main(["export", str(tmp_path / "run.safetensors"), "--out", str(tmp_path / "out.safetensors")]) == 0
     assert b"alice" in (tmp_path / "run.safetensors").read_bytes()
@@ -263,7 +263,7 @@ def test_a_model_from_a_file_can_be_measured(tmp_path: Path, capsys: pytest.Capt
     labels, faces = ("anger", "happiness", "sadness"), torch.rand(3, 3, 4, 4).mul(2).sub(1)
     faces = F.interpolate(faces, size=(32, 32), mode="bicubic").clamp(-1, 1)
     trained = tiny_trained(labels=labels)
-    about = {"selection": "validation", "epoch": trained.config.epochs}
+    about = {"selection": "validation", "epoch": trained.config.optimizer.epochs}
     trained = replace(trained, about=about, temperature=2.0)
     trained.system.mixture.averages.copy_(faces)
     save_trained(tmp_path / "model.safetensors", trained)

@@ -6,8 +6,8 @@ from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained
 from ifgan.presets import make_config
 
-SMALL = {"image_size": 32, "generator_width": 4, "backbone": "test_resnet", "pretrained": "none"}
-SMALL |= {"generator_encoder": "unet"}
+SMALL = {"image_size": 32, "generator_width": 4, "backbone": "test_resnet", "classifier_weights": "none"}
+SMALL |= {"encoder": "unet"}
 LABELS = ("anger", "happiness", "surprise", "neutral")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ifgan.config import Config
+from ifgan.config import Config, nested
 from ifgan.data.pairs import Batch
 from ifgan.data.prepare import prepare
 from ifgan.presets import make_config
@@ -16,14 +16,14 @@ from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 
 TINY = {"image_size": 32, "generator_width": 4, "discriminator_width": 4, "batch_size": 8, "epochs": 3}
-TINY |= {"backbone": "test_resnet", "pretrained": "none", "learning_rate": 1e-3}
+TINY |= {"backbone": "test_resnet", "classifier_weights": "none", "learning_rate": 1e-3}
 TINY |= {
-    "generator_encoder": "unet",
+    "encoder": "unet",
     "classifier_before": "wait",
     "classifier_start": 0.0,
-    "gan_start": 0.0,
-    "lambda_l1": 20.0,
-    "lambda_gan": 1.0,
+    "discriminator_start": 0.0,
+    "l1": 20.0,
+    "gan": 1.0,
 }
 COLOURS = {"anger": (200, 30, 30), "happiness": (30, 200, 30), "sadness": (30, 30, 200)}
 
@@ -47,6 +47,15 @@ def make_prepared(root: Path, out: Path, subjects: int = 10, first: int = 0) -> 
 def tiny(**changes: object) -> Config:
     """Preset cpu, made tiny."""
     return make_config("cpu", **{**TINY, **changes})
+
+
+def as_options(changes: dict[str, object]) -> list[str]:
+    """Settings as the command line takes them: ``["--optimizer.epochs=4"]``."""
+    found = nested(changes)
+    method = [f"--method={found.pop('method')}"] if "method" in found else []
+    return method + [
+        f"--{section}.{name.replace('_', '-')}={value}" for section in found for name, value in found[section].items()
+    ]
 
 
 def batch_of(size: int = 4) -> Batch:

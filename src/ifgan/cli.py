@@ -5,17 +5,17 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import jsonargparse
+import yaml
 
 import ifgan
 from ifgan.commands import COMMANDS
 from ifgan.commands.parser import Parser
 from ifgan.commands.status import WRONG_USE
-from ifgan.config import Config
+from ifgan.config import merged, nested, settings
 from ifgan.errors import InputError
 from ifgan.presets import make_config
 
@@ -54,7 +54,10 @@ def _summary(function: Callable[..., int]) -> str:
 
 
 def _command_parser(name: str, function: Callable[..., int]) -> Parser:
-    parser = Parser(description=_summary(function))
+    usage = (
+        f"ifgan {name} --data DIR --out DIR [options] [--SECTION.SETTING VALUE ...]" if name in _CONFIGURED else None
+    )
+    parser = Parser(description=_summary(function), usage=usage)
     if name in _CONFIGURED:
         _CONFIGURED[name](parser)
     else:
@@ -153,8 +156,45 @@ def _add_config_arguments(parser: Parser) -> None:
     preset = "paper, whose settings are the defaults below, or cpu; unset: paper"
     parser.add_argument("--preset", type=str | None, default=None, help=preset)
     parser.add_argument("--config", type=Path | None, default=None, help="a run's config.yaml, in place of a preset")
-    jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields' own words as help
-    parser.add_class_arguments(Config, as_group=True)
+    groups: dict[str, Any] = {}
+    for name, field in settings():
+        section = name.split(".")[0] if "." in name else "method"
+        group = groups.setdefault(section, parser.add_argument_group(section))
+        flag, text = f"--{name.replace('_', '-')}", " ".join((field.description or "").split())
+        if field.default not in (None, ()):
+            text += f" (default: {_as_text(field.default)})"
+        group.add_argument(flag, dest=_dest(name), default=None, metavar=_expected(field.annotation), help=text)
+
+
+def _as_text(value: Any) -> str:
+    """A value as the command line takes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(value)}]"
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def _expected(annotation: Any) -> str:
+    """What stands for an option's value in the help: ``step|cosine``, ``true|false``, ``N``, ``TEXT``."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return "|".join(parts)
+    if parts and get_origin(annotation) is tuple:
+        return f"[{_expected(parts[0])},...]"
+    kinds = [kind for kind in (*parts, annotation) if kind in (bool, int, float)]
+    numbers = any(get_origin(part) is Annotated for part in parts)
+    return "true|false" if bool in kinds else "N" if kinds or numbers else "TEXT"
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{name} {text}: expected a value as in YAML, such as [pair, image]") from error
+
+
+def _dest(name: str) -> str:
+    """Where a setting's text lies among a command's values, whose names have no points."""
+    return f"setting:{name}".replace(".", ":")
 
 
 _CONFIGURED = {"train": _add_train_arguments, "crossval": _add_crossval_arguments}
@@ -179,8 +219,7 @@ def _run(argv: list[str]) -> int:
     values = parsed[parsed.command].as_dict()
     try:
         if parsed.command in _CONFIGURED:
-            given = parser.parse_args(argv, defaults=False)[parsed.command].as_dict()
-            values = _with_config(values, set(given))
+            values = _with_config(values)
         return COMMANDS[parsed.command](**values)
     except BrokenPipeError:
         raise
@@ -209,17 +248,17 @@ def _flush_output() -> None:
         sys.exit(WRONG_USE)
 
 
-def _with_config(values: dict[str, Any], given: set[str]) -> dict[str, Any]:
-    """The run's settings in place of single ones: what was ``given`` on top of the preset or the file."""
-    from ifgan.config_values import from_dict, read_config, to_dict
+def _with_config(values: dict[str, Any]) -> dict[str, Any]:
+    """The run's settings in place of single ones: what was given on top of the preset or the file."""
+    from ifgan.config import from_dict, read_config, to_dict
 
-    names = {field.name for field in fields(Config)}
-    settings = {name: values.pop(name) for name in names}
-    changes = {name: settings[name] for name in names & given}
+    texts = {name: values.pop(_dest(name)) for name, _ in settings()}
+    changes = nested({name: _value(name, text) for name, text in texts.items() if text is not None})
     preset, path = values.pop("preset"), values.pop("config")
     if preset and path:
         raise InputError(f"preset {preset}, config {path}: both say what differs from the defaults; give one")
-    config = from_dict(to_dict(read_config(path)) | changes) if path else make_config(preset or "paper", **changes)
+    started = None if path is None else to_dict(read_config(path))
+    config = make_config(preset or "paper", **changes) if started is None else from_dict(merged(started, changes))
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return values | lists | {"config": config}
 

@@ -170,7 +170,7 @@ class Recognizer:
 
     @torch.inference_mode()
     def _read_batch(self, crops: list[np.ndarray]) -> list[Prediction]:
-        size = self.trained.config.image_size
+        size = self.trained.config.preprocess.image_size
         images = torch.stack([to_model_input(self._form(crop), size) for crop in crops])  # (B, 3, S, S)
         output = self.trained.system(images.to(self._device))
         probabilities = to_probabilities(output.logits, self.trained.temperature)  # (B, N)

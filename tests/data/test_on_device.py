@@ -39,7 +39,7 @@ def made(located: list[LocatedSample], form: InputForm, **ranges: float) -> Face
     return FacePairs(located, LABELS, averages, 64, policy=policy, form=form, seed=3)
 
 
-@pytest.mark.parametrize("form", [InputForm(), InputForm(1.25, grey=True, detail_px=48, equalize=True)])
+@pytest.mark.parametrize("form", [InputForm(), InputForm(1.25, grey=True, downsample_px=48, hist_equalize=True)])
 @pytest.mark.parametrize(
     ("ranges", "levels"),
     [

@@ -88,7 +88,7 @@ def test_a_finished_fold_of_other_settings_is_not_kept_for_this_ones(colours: Pa
     assert same.kept and same.error is None
     one = protocol(colours, only=(0,), methods=("baseline",))
     (other,) = crossval(one, config(learning_rate=2e-3), tmp_path, ["test"])
-    assert other.error is not None and "other settings (learning_rate)" in other.error
+    assert other.error is not None and "other settings (optimizer.learning_rate)" in other.error
 
 
 @pytest.mark.parametrize("content", ['{"sets": []}', '{"sets": [], "methods": [], "folds": 3, "measure": "oracle"}'])
@@ -190,7 +190,7 @@ def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path:
     (line, *_), *_ = figure.axes[0].containers
     assert line.get_xdata().tolist() == [1, 2]
     longer = [  # few people over more epochs, so that all are updated on as often
-        replace(record, method=f"{record.method} epochs={epochs}", config=replace(record.config, epochs=epochs))
+        replace(record, method=f"{record.method} epochs={epochs}", config=record.config.changed(epochs=epochs))
         for record in records
         for epochs in [4 // record.train_subjects]
     ]
@@ -363,11 +363,11 @@ def test_the_command(colours: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         "--preset=cpu",
     ]
     arguments += [
-        "--epochs=1",
-        "--image_size=32",
-        "--batch_size=6",
-        "--backbone=test_resnet",
-        "--pretrained=none",
+        "--optimizer.epochs=1",
+        "--preprocess.image-size=32",
+        "--optimizer.batch-size=6",
+        "--classifier.backbone=test_resnet",
+        "--classifier.weights=none",
         "--only",
         "2",
     ]

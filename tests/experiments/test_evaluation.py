@@ -232,7 +232,7 @@ def test_a_set_of_another_source_is_not_the_run_s_own(runs: Path, prepared: Path
 
 def test_a_run_stopped_before_its_last_phase_is_refused(prepared: Path, tmp_path: Path):
     """Measured by a version that asked nothing of the epoch, it is refused by tables too."""
-    config, data = tiny(epochs=4, gan_start=0.75), load_run_data(prepared, SplitChoice(0))
+    config, data = tiny(epochs=4, discriminator_start=0.75), load_run_data(prepared, SplitChoice(0))
     run = RunFolder(tmp_path / "run")
 
     def stop(_: object, epoch: int) -> None:
@@ -255,6 +255,6 @@ def test_a_run_stopped_before_its_last_phase_is_refused(prepared: Path, tmp_path
 
 
 def test_a_run_without_discriminator_by_name_is_measured(prepared: Path, tmp_path: Path):
-    config = tiny(epochs=2, gan_start=1.0, lambda_gan=0.0)
+    config = tiny(epochs=2, discriminator_start=1.0, gan=0.0)
     run = train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")
     assert evaluate_run(run.path, prepared).method == "ifgan-nogan"

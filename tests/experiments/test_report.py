@@ -284,7 +284,7 @@ def test_a_study_names_what_is_changed_and_compares_with_what_it_is_asked(runs: 
 
 
 def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):
-    config = tiny(epochs=4, classifier_start=0.25, gan_start=0.75)
+    config = tiny(epochs=4, classifier_start=0.25, discriminator_start=0.75)
     train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "late")
     accuracy, softmax, l1 = curves_figure(read_runs(tmp_path)).axes
     curve = softmax.lines[0].get_ydata()
@@ -314,7 +314,7 @@ def test_weights_that_were_taken_over_limit_what_is_claimed(runs: Path, tmp_path
     shutil.copytree(runs / "baseline", tmp_path / "runs" / "baseline")
     path = tmp_path / "runs" / "baseline" / "config.yaml"
     assert "no network and no average face has seen" in page_of(tmp_path / "runs", tmp_path / "before")
-    path.write_text(path.read_text().replace("pretrained: none", "pretrained: ifgan-wild"))
+    path.write_text(path.read_text().replace("weights: none", "weights: ifgan-wild"))
     assert "have seen before is in no record" in page_of(tmp_path / "runs", tmp_path / "after")
 
 

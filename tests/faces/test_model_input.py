@@ -34,7 +34,8 @@ def what_the_network_reads(picture: Path, **config: Any) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("size_px", "form"), [(32, {}), (96, {"closeup": 1.25, "grey": True, "detail_px": 64}), (224, {"detail_px": 48})]
+    ("size_px", "form"),
+    [(32, {}), (96, {"center_crop_zoom": 1.25, "grey": True, "downsample_px": 64}), (224, {"downsample_px": 48})],
 )
 def test_training_prediction_and_prepared_set_give_the_same_bits(
     tmp_path: Path, detector: FaceDetector, size_px: int, form: dict[str, Any]
@@ -147,19 +148,19 @@ def test_a_policy_erases_as_often_and_as_much_as_it_says_and_draws_all_else_alik
 
 def test_a_form_is_a_closeup_without_colour_or_detail() -> None:
     assert (InputForm()(FACE) == FACE).all()
-    assert (InputForm(closeup=2)(FACE) == FACE[64:192, 64:192]).all()
+    assert (InputForm(center_crop_zoom=2)(FACE) == FACE[64:192, 64:192]).all()
     grey = InputForm(grey=True)(FACE)
     assert (grey == grey[..., :1]).all()
     assert np.abs(grey[..., 0] - FACE @ (0.299, 0.587, 0.114)).max() <= 1  # Rec. 601
     assert (InputForm(grey=True)(grey) == grey).all()
     stripes = np.repeat(np.tile(np.array([0, 255], np.uint8), 128)[None, :, None], 256, 0).repeat(3, 2)
-    assert np.ptp(InputForm(detail_px=64)(stripes)[:, 2:-2]) <= 3  # finer than it may see: one even grey
-    coarse = InputForm(detail_px=64)
+    assert np.ptp(InputForm(downsample_px=64)(stripes)[:, 2:-2]) <= 3  # finer than it may see: one even grey
+    coarse = InputForm(downsample_px=64)
     assert coarse(FACE).shape == (64, 64, 3) and (coarse(coarse(FACE)) == coarse(FACE)).all()
 
 
 def test_equalised_pictures_forget_their_contrast() -> None:
-    form = InputForm(grey=True, equalize=True)
+    form = InputForm(grey=True, hist_equalize=True)
     grey = FACE[..., :1].repeat(3, 2) // 4 * 4
     flat, bright = grey // 2 + 60, np.uint8(np.sqrt(grey / 255.0) * 255)  # both keep values apart that are apart
     assert (form(grey) == form(flat)).all() and (form(grey) == form(bright)).all()
@@ -167,12 +168,12 @@ def test_equalised_pictures_forget_their_contrast() -> None:
     assert (form(even) == even).all()
     assert abs(form(FACE)[..., 0].std() - 256 / np.sqrt(12)) < 8  # that of a uniform distribution
     assert (form(np.full_like(FACE, 90)) == 90).all()  # nothing to spread
-    colour = InputForm(equalize=True)(FACE)
+    colour = InputForm(hist_equalize=True)(FACE)
     assert (colour != colour[..., :1]).any()
 
 
 def test_average_faces_are_framed_and_keep_colour_and_detail() -> None:
-    form = InputForm(closeup=2, grey=True, detail_px=16)
+    form = InputForm(center_crop_zoom=2, grey=True, downsample_px=16)
     pairs = FacePairs([], ("happiness",), {"happiness": FACE}, 112, form=form)
     expected = to_model_input(FACE[64:192, 64:192], 112)
     assert torch.equal(pairs.average_inputs()[0], expected)

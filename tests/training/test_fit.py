@@ -1,6 +1,5 @@
 """Training on tiny drawn sets: resume bit for bit, who moves whom, the loss that isn't finite."""
 
-import dataclasses
 import os
 import shutil
 import signal
@@ -26,19 +25,17 @@ from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import (
     check_phases,
-    config_at,
     describe_phases,
     first_selectable,
     learning_rate_factor,
     merit,
     parts_in_force,
     parts_of,
-    rate_starts,
-    start_epochs,
+    phase_at,
     what_is_missing,
 )
 from ifgan.training.step import blanked, joint_objective, train_step
-from tiny_runs import TINY, batch_of, make_prepared, tiny, train_tiny
+from tiny_runs import TINY, as_options, batch_of, make_prepared, tiny, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +67,7 @@ def test_colours_are_learnt(prepared: Path, tmp_path: Path) -> None:
 def test_loader_processes_change_nothing_and_read_no_picture_twice(prepared: Path, tmp_path: Path) -> None:
     config = tiny(method="baseline", epochs=2)
     alone = run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "alone")
-    helped = run_it(dataclasses.replace(config, workers=2), load_run_data(prepared, SplitChoice(0)), tmp_path / "two")
+    helped = run_it(config.changed(workers=2), load_run_data(prepared, SplitChoice(0)), tmp_path / "two")
     assert all(torch.equal(tensor, helped[name]) for name, tensor in alone.items())
     moved = shutil.copytree(prepared, tmp_path / "set")
     pairs, files = (load_run_data(folder, SplitChoice(0)).pairs("train", config) for folder in (moved, prepared))
@@ -83,9 +80,9 @@ def test_loader_processes_change_nothing_and_read_no_picture_twice(prepared: Pat
 def test_a_run_whose_pictures_lie_on_the_device_learns_and_is_the_same_with_loader_processes(
     prepared: Path, tmp_path: Path
 ) -> None:
-    config = tiny(method="baseline", epochs=8, pictures_on_device=True)
+    config = tiny(method="baseline", epochs=8, cache_on_device=True)
     alone = run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "alone")
-    helped = run_it(dataclasses.replace(config, workers=2), load_run_data(prepared, SplitChoice(0)), tmp_path / "two")
+    helped = run_it(config.changed(workers=2), load_run_data(prepared, SplitChoice(0)), tmp_path / "two")
     assert all(torch.equal(tensor, helped[name]) for name, tensor in alone.items())
     assert load_trained(tmp_path / "alone" / "checkpoint" / "best.safetensors").about["validation"]["accuracy"] == 1.0
 
@@ -128,7 +125,7 @@ def test_an_early_epoch_is_kept_while_there_is_no_later_one() -> None:
 
 def test_killed_anywhere_and_resumed_equals_unbroken(prepared: Path, tmp_path: Path) -> None:
     """SIGKILL within a later epoch; the weights agree bit for bit."""
-    arguments = [f"--{name}={value}" for name, value in (TINY | {"checkpoint_steps": 1, "epochs": 4}).items()]
+    arguments = as_options(TINY | {"checkpoint_steps": 1, "epochs": 4})
     command = [sys.executable, "-m", "ifgan.cli", "train", "--data", str(prepared), "--preset", "cpu", "--resume"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -161,7 +158,7 @@ def test_killed_anywhere_and_resumed_equals_unbroken(prepared: Path, tmp_path: P
 
 
 def test_expression_loss_reaches_the_generator() -> None:
-    config = tiny(lambda_gan=0.0, lambda_l1=0.0, lambda_island=0.0, blank_average=0.0, blank_picture=0.0)
+    config = tiny(gan=0.0, l1=0.0, island=0.0, average_dropout=0.0, image_dropout=0.0)
     nets = build_networks(config, 3, Accelerator())
     batch = batch_of()
     total, _, _, _ = joint_objective(nets, batch, nets.generator(batch.image), config)
@@ -173,18 +170,18 @@ def test_expression_loss_reaches_the_generator() -> None:
 def test_the_option_stops_the_expression_loss_before_the_generator() -> None:
     """The same losses, but G's gradient is that of L1 alone."""
     gradients = {}
-    for end_to_end, lambda_softmax in ((True, 10.0), (False, 10.0), (False, 0.0)):
-        config = tiny(lambda_gan=0.0, lambda_softmax=lambda_softmax, blank_average=0.0, blank_picture=0.0)
-        config = dataclasses.replace(config, end_to_end=end_to_end, lambda_island=0.0)
+    for end_to_end, softmax in ((True, 10.0), (False, 10.0), (False, 0.0)):
+        config = tiny(gan=0.0, softmax=softmax, average_dropout=0.0, image_dropout=0.0)
+        config = config.changed(end_to_end=end_to_end, island=0.0)
         nets, batch = build_networks(config, 3, Accelerator()), batch_of()
         joint_objective(nets, batch, nets.generator(batch.image), config)[0].backward()
-        gradients[end_to_end, lambda_softmax] = nets.system.generator.down[0][1].weight.grad
+        gradients[end_to_end, softmax] = nets.system.generator.down[0][1].weight.grad
     assert torch.equal(gradients[False, 10.0], gradients[False, 0.0])
     assert not torch.equal(gradients[True, 10.0], gradients[False, 10.0])
 
 
 def test_discriminator_joins_when_it_is_asked_for(prepared: Path, tmp_path: Path) -> None:
-    config = tiny(epochs=3, gan_start=0.7)
+    config = tiny(epochs=3, discriminator_start=0.7)
     fresh = build_networks(config, 3, make_accelerator(config)).plain_discriminator.state_dict()
     data = load_run_data(prepared, SplitChoice(0))
     state = run_it(config, data, tmp_path / "run")
@@ -220,7 +217,7 @@ def test_no_epoch_is_kept_before_the_last_part_has_joined(prepared: Path, tmp_pa
     """The method and its baseline choose from the same epoch on, and the checkpoint says what was in force."""
     data, about = load_run_data(prepared, SplitChoice(0)), {}
     for method in ("baseline", "ifgan"):
-        config = tiny(method=method, epochs=5, classifier_start=0.4, gan_start=0.8, classifier_before="picture")
+        config = tiny(method=method, epochs=5, classifier_start=0.4, discriminator_start=0.8, classifier_before="image")
         about[method] = load_trained(train_tiny(config, data, tmp_path / method).best).about
     assert (about["ifgan"]["epoch"], about["baseline"]["epoch"]) == (5, 5)
     assert about["ifgan"]["parts"] == ["generator", "classifier", "discriminator"]
@@ -230,13 +227,22 @@ def test_no_epoch_is_kept_before_the_last_part_has_joined(prepared: Path, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"epochs": 20, "gan_start": 0.99}, "gan_start 0.99 of 20 epochs: the discriminator would never join"),
-        ({"epochs": 2, "classifier_start": 0.5, "gan_start": 0.8}, "the discriminator would never join"),
+        (
+            {"epochs": 20, "discriminator_start": 0.99},
+            "discriminator_start 0.99 of 20 epochs: the discriminator would never join",
+        ),
+        ({"epochs": 2, "classifier_start": 0.5, "discriminator_start": 0.8}, "the discriminator would never join"),
         ({"epochs": 3, "classifier_start": 1.0}, "the classifier would never join"),
-        ({"epochs": 10, "gan_start": 0.8, "choose_from": 0.5}, "epoch 6 may not be chosen.* joins in epoch 9"),
-        ({"method": "baseline", "epochs": 10, "gan_start": 0.8, "choose_from": 0.0}, "epoch 1 may not be chosen"),
-        ({"lambda_softmax": 0.0, "lambda_island": 0.0}, "no loss teaches the classifier"),
-        ({"blank_average": 1.0, "blank_picture": 0.0}, "would never read an average face"),
+        (
+            {"epochs": 10, "discriminator_start": 0.8, "choose_from": 0.5},
+            "epoch 6 may not be chosen.* joins in epoch 9",
+        ),
+        (
+            {"method": "baseline", "epochs": 10, "discriminator_start": 0.8, "choose_from": 0.0},
+            "epoch 1 may not be chosen",
+        ),
+        ({"softmax": 0.0, "island": 0.0}, "no loss teaches the classifier"),
+        ({"average_dropout": 1.0, "image_dropout": 0.0}, "would never read an average face"),
         ({"discriminator_learning_rate": 0.0}, "the discriminator's learning rate is 0"),
     ],
 )
@@ -246,11 +252,11 @@ def test_phases_that_leave_a_part_out_are_refused(changes: dict, sentence: str) 
 
 
 def test_what_has_no_discriminator_needs_no_epoch_for_it() -> None:
-    config = tiny(epochs=20, gan_start=0.8, lambda_gan=0.0)
-    check_phases(dataclasses.replace(config, gan_start=1.0))
+    config = tiny(epochs=20, discriminator_start=0.8, gan=0.0)
+    check_phases(config.changed(discriminator_start=1.0))
     assert parts_of(config) == ("generator", "classifier")
     assert first_selectable(config) == 16  # from the same epoch on as the whole method
-    check_phases(tiny(method="baseline", epochs=1, gan_start=1.0))
+    check_phases(tiny(method="baseline", epochs=1, discriminator_start=1.0))
 
 
 @pytest.mark.parametrize("method", ["baseline", "ifgan"])
@@ -258,9 +264,9 @@ def test_what_has_no_discriminator_needs_no_epoch_for_it() -> None:
 def test_every_part_is_in_force_in_every_epoch_that_may_be_chosen(
     method: str, epochs: int, classifier: float, gan: float
 ) -> None:
-    config = tiny(method=method, epochs=epochs, classifier_start=classifier, gan_start=gan)
+    config = tiny(method=method, epochs=epochs, classifier_start=classifier, discriminator_start=gan)
     first = first_selectable(config)
-    assert first == first_selectable(dataclasses.replace(config, method="ifgan"))
+    assert first == first_selectable(config.changed(method="ifgan"))
     for epoch in range(epochs):
         whole = parts_in_force(config, epoch) == parts_of(config)
         assert whole or epoch < first
@@ -268,17 +274,15 @@ def test_every_part_is_in_force_in_every_epoch_that_may_be_chosen(
 
 
 def test_phases_are_told_in_words() -> None:
-    config = tiny(epochs=20, classifier_start=0.5, gan_start=0.8, classifier_before="picture")
+    config = tiny(epochs=20, classifier_start=0.5, discriminator_start=0.8, classifier_before="image")
     assert describe_phases(config) == [
         "epochs 1-10: generator, classifier on images alone",
         "epochs 11-16: generator, classifier",
         "epochs 17-20: generator, classifier, discriminator",
         "the last epoch is kept",
     ]
-    assert describe_phases(dataclasses.replace(config, choose_from=0.8))[-1] == (
-        "of epochs 17-20 the best on validation is kept"
-    )
-    assert describe_phases(dataclasses.replace(config, method="baseline"))[0] == "epochs 1-20: classifier"
+    assert describe_phases(config.changed(choose_from=0.8))[-1] == ("of epochs 17-20 the best on validation is kept")
+    assert describe_phases(config.changed(method="baseline"))[0] == "epochs 1-20: classifier"
 
 
 def test_a_network_that_joins_late_has_its_whole_schedule_before_it() -> None:
@@ -288,13 +292,13 @@ def test_a_network_that_joins_late_has_its_whole_schedule_before_it() -> None:
     for done in (0.0, 0.5, 1.0, 3.0, 4.9):
         set_learning_rates(nets, config, 4 + done)
         rate = nets.optimizers["classifier"].param_groups[0]["lr"]
-        assert rate == pytest.approx(config.learning_rate * learning_rate_factor(short, done))
+        assert rate == pytest.approx(config.optimizer.learning_rate * learning_rate_factor(short, done))
 
 
 def test_discriminator_moves_only_by_its_own_objective() -> None:
-    config = tiny(lambda_gan=1e6)
+    config = tiny(gan=1e6)
     nets, accelerator = build_networks(config, 3, Accelerator()), Accelerator()
-    still = build_networks(dataclasses.replace(config, lambda_gan=1.0), 3, accelerator)
+    still = build_networks(config.changed(gan=1.0), 3, accelerator)
     for one in (nets, still):
         one.train()
         torch.manual_seed(0)
@@ -304,7 +308,7 @@ def test_discriminator_moves_only_by_its_own_objective() -> None:
 
 
 def still_config(config: Config) -> Config:
-    return dataclasses.replace(config, lambda_gan=1.0)
+    return config.changed(gan=1.0)
 
 
 def test_a_loss_that_is_not_finite_names_step_and_term_and_moves_nothing() -> None:
@@ -319,8 +323,8 @@ def test_a_loss_that_is_not_finite_names_step_and_term_and_moves_nothing() -> No
 
 def test_saved_memory_gives_the_same_weights_and_statistics() -> None:
     states = []
-    for save_memory in (False, True):
-        config = tiny(save_memory=save_memory)
+    for gradient_checkpointing in (False, True):
+        config = tiny(gradient_checkpointing=gradient_checkpointing)
         accelerator = Accelerator()
         nets = build_networks(config, 3, accelerator)
         nets.train()
@@ -334,9 +338,11 @@ def test_a_folder_with_another_run_is_refused(prepared: Path, tmp_path: Path) ->
     run = RunFolder(tmp_path)
     run.start(tiny(), {}, ["a"], resume=False)
     write_bytes(run.last, b"")
-    with pytest.raises(InputError, match=r"other settings \(seed\)"):
+    with pytest.raises(InputError, match=r"other settings \(run\.seed\)"):
         run.start(tiny(seed=1), {}, ["a"], resume=True)
-    run.start(tiny(workers=2, save_memory=True, checkpoint_steps=5), {}, ["a"], resume=True)  # the same weights
+    run.start(
+        tiny(workers=2, gradient_checkpointing=True, checkpoint_steps=5), {}, ["a"], resume=True
+    )  # the same weights
 
 
 def test_the_commit_is_that_of_this_source_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,7 +387,7 @@ def test_a_fold_out_of_range_is_refused(prepared: Path) -> None:
 
 
 def test_blanked_pairs_lose_one_half_in_the_shares_asked_for() -> None:
-    config = tiny(blank_average=0.25, blank_picture=0.5)
+    config = tiny(average_dropout=0.25, image_dropout=0.5)
     picture, face = torch.ones(2, 4000, 3, 1, 1)
     torch.manual_seed(0)
     shown = [half.flatten(1)[:, 0] for half in blanked(picture, face, config)]  # (B,) of 0 and 1 each
@@ -390,15 +396,15 @@ def test_blanked_pairs_lose_one_half_in_the_shares_asked_for() -> None:
     assert 1 - shown[1].mean() == pytest.approx(0.25, abs=0.03)
 
 
-def test_nothing_is_blanked_where_the_paper_blanks_nothing_or_the_face_is_all_there_is() -> None:
-    picture, face = torch.ones(2, 50, 3, 1, 1)
-    for config in (tiny(blank_average=0.0, blank_picture=0.0), tiny(blank_average=0.5, classifier_input="generated")):
-        assert all((half == 1).all() for half in blanked(picture, face, config))
+def test_nothing_is_blanked_where_the_paper_blanks_nothing() -> None:
+    image, face = torch.ones(2, 50, 3, 1, 1)
+    halves = blanked(image, face, tiny(average_dropout=0.0, image_dropout=0.0))
+    assert all((half == 1).all() for half in halves)
 
 
 def test_classifier_that_reads_pictures_first_needs_no_drawn_face(prepared: Path, tmp_path: Path) -> None:
     """Before it joins, E moves as it would without G; its schedule began at once."""
-    early = tiny(epochs=4, classifier_start=0.5, classifier_before="picture", schedule="cosine")
+    early = tiny(epochs=4, classifier_start=0.5, classifier_before="image", schedule="cosine")
     run_it(early, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")
     losses = [line["train"] for line in RunFolder(tmp_path / "run").metrics()]
     assert all("softmax" in parts for parts in losses)
@@ -409,19 +415,7 @@ def test_classifier_that_reads_pictures_first_needs_no_drawn_face(prepared: Path
         set_learning_rates(nets, early, done)
         rates.append(nets.optimizers["classifier"].param_groups[0]["lr"])
     assert rates == sorted(rates, reverse=True)
-    batch, phase = batch_of(), config_at(early, 1)
+    batch, phase = batch_of(), phase_at(early, 1)
     faces = [torch.zeros_like(batch.image), torch.ones_like(batch.image)]
-    totals = [
-        joint_objective(nets, batch, face, dataclasses.replace(phase, lambda_l1=0, lambda_gan=0))[0] for face in faces
-    ]
+    totals = [joint_objective(nets, batch, face, early.changed(l1=0, gan=0), phase)[0] for face in faces]
     assert torch.equal(*totals)
-
-
-def test_what_only_pairs_can_have() -> None:
-    waiting, reading = (
-        tiny(epochs=4, classifier_input="generated", classifier_start=0.5, classifier_before=before)
-        for before in ("wait", "picture")
-    )
-    for epoch in range(4):
-        assert config_at(reading, epoch).loss_weights == config_at(waiting, epoch).loss_weights
-    assert rate_starts(reading) == rate_starts(waiting) == start_epochs(waiting)

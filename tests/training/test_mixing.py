@@ -1,7 +1,5 @@
 """Mixup: shares that add up, average faces that go with the pictures, losses that are expectations over the mixture."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -37,7 +35,7 @@ def test_picture_average_face_and_label_are_mixed_alike() -> None:
 def test_no_mixing_unless_asked_for() -> None:
     batch = batch_of()
     assert mixed(batch, 0.0) is batch
-    with pytest.raises(InputError, match="mixup -1"):
+    with pytest.raises(InputError, match="mixup: expected at least 0, got -1"):
         tiny(mixup=-1)
 
 
@@ -64,6 +62,6 @@ def test_a_step_with_mixed_pictures(method: str) -> None:
     for parameter in (0.0, 0.3):
         torch.manual_seed(5)
         fresh = build_networks(config, 3, accelerator)
-        values[parameter] = train_step(fresh, batch_of(), dataclasses.replace(config, mixup=parameter), accelerator, 0)
+        values[parameter] = train_step(fresh, batch_of(), config.changed(mixup=parameter), accelerator, 0)
     assert values[0.0].keys() == values[0.3].keys()
     assert values[0.0]["softmax"] != values[0.3]["softmax"]

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from ifgan.training.run_folder import RunFolder
-from tiny_runs import TINY, make_prepared
+from tiny_runs import TINY, as_options, make_prepared
 
 # Statistics of a half batch are not those of the batch, and blanked halves are drawn by each process.
 SAME = TINY | {
     "epochs": 2,
     "freeze_batch_statistics": True,
-    "blank_average": 0,
-    "blank_picture": 0,
+    "average_dropout": 0,
+    "image_dropout": 0,
     "precision": "fp32",
 }
 
 
 def launch(prepared: Path, out: Path, processes: int, **changes: object) -> subprocess.CompletedProcess[str]:
-    arguments = [f"--{name}={value}" for name, value in (SAME | changes).items()]
+    arguments = as_options(SAME | changes)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["-m", "ifgan.cli", "train", f"--data={prepared}", f"--out={out}", "--preset=cpu", "--fold=0"]
     environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}

@@ -2,7 +2,6 @@
 
 import shutil
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def test_a_run_opens_no_test_picture_and_is_judged_by_its_validation_people(prep
 def test_weights_that_know_the_held_out_train_no_run(prepared: Path, tmp_path: Path) -> None:
     one, other = (load_run_data(prepared, SplitChoice(fold)) for fold in (0, 5))
     RunFolder(tmp_path / "theirs").start(tiny(), other.record, ["test"], resume=False)
-    config = tiny(pretrained=str(tmp_path / "theirs" / "checkpoint" / "best.safetensors"))
+    config = tiny(classifier_weights=str(tmp_path / "theirs" / "checkpoint" / "best.safetensors"))
     with pytest.raises(InputError, match="these weights have seen 2 people"):
         train_run(config, one, RunFolder(tmp_path / "run"), ["test"])
     assert not (tmp_path / "run").exists()
@@ -113,22 +112,22 @@ def test_the_schedule_reaches_the_weights(prepared: Path, tmp_path: Path) -> Non
         pytest.param("ifgan", {}, True, id="the preset"),
         pytest.param("ifgan-nol1", {}, True, id="without L1 D is there from the start"),
         pytest.param("ifgan-nogan", {}, True, id="without D"),
-        pytest.param("ifgan-separate", {"lambda_gan": 0.0}, True, id="L1 alone"),
-        pytest.param("ifgan", {"lambda_l1": 0.0}, False, id="D joins late, E reads pictures"),
-        pytest.param("ifgan", {"lambda_l1": 0.0, "classifier_start": 0.0}, True, id="E teaches from the start"),
-        pytest.param("ifgan-separate", {"lambda_l1": 0.0, "lambda_gan": 0.0}, False, id="nobody at all"),
-        pytest.param("baseline", {"lambda_l1": 0.0}, True, id="no G"),
+        pytest.param("ifgan-separate", {"gan": 0.0}, True, id="L1 alone"),
+        pytest.param("ifgan", {"l1": 0.0}, False, id="D joins late, E reads pictures"),
+        pytest.param("ifgan", {"l1": 0.0, "classifier_start": 0.0}, True, id="E teaches from the start"),
+        pytest.param("ifgan-separate", {"l1": 0.0, "gan": 0.0}, False, id="nobody at all"),
+        pytest.param("baseline", {"l1": 0.0}, True, id="no G"),
     ],
 )
 def test_some_loss_teaches_the_generator_in_every_epoch(method: str, changes: dict, taught: bool) -> None:
-    config = replace(with_variant(make_config("cpu"), method), **changes)
-    with nullcontext() if taught else pytest.raises(InputError, match="no loss teaches G in epoch 1"):
+    config = with_variant(make_config("cpu"), method).changed(**changes)
+    with nullcontext() if taught else pytest.raises(InputError, match="no loss teaches the generator in epoch 1"):
         check_taught(config)
 
 
 def test_settings_that_teach_nothing_train_no_run(prepared: Path, tmp_path: Path) -> None:
-    config = tiny(lambda_l1=0.0, lambda_gan=0.0, end_to_end=False)
-    with pytest.raises(InputError, match="no loss teaches G"):
+    config = tiny(l1=0.0, gan=0.0, end_to_end=False)
+    with pytest.raises(InputError, match="no loss teaches the generator"):
         train_run(config, load_run_data(prepared, SplitChoice(0)), RunFolder(tmp_path / "run"), ["test"])
     assert not (tmp_path / "run").exists()
 
@@ -149,9 +148,9 @@ def test_a_run_that_never_began_leaves_its_folder_free(prepared: Path, tmp_path:
     """As one whose weights can't be had: the advice is to try others, with the same --out."""
     data, run = load_run_data(prepared, SplitChoice(0)), RunFolder(tmp_path / "run")
     with pytest.raises(InputError, match=r"absent\.safetensors"):
-        train_run(tiny(epochs=1, pretrained=str(tmp_path / "absent.safetensors")), data, run, ["test"])
+        train_run(tiny(epochs=1, classifier_weights=str(tmp_path / "absent.safetensors")), data, run, ["test"])
     train_run(tiny(epochs=1), data, run, ["test"], say=lambda line: None)
-    assert run.done and "pretrained: none" in (run.path / "config.yaml").read_text()
+    assert run.done and "weights: none" in (run.path / "config.yaml").read_text()
     with pytest.raises(InputError, match="other settings"):
         train_run(tiny(epochs=2), data, run, ["test"])
 

@@ -1,16 +1,28 @@
 """How the command line reads options and says what is wrong with them."""
 
+import argparse
 import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jsonargparse
 
 from ifgan.commands.status import WRONG_USE
 
 
+class Help(jsonargparse.DefaultHelpFormatter):
+    """An option's own words and its default, without Python's types."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        plain = action.default is None or action.default in (False, [], argparse.SUPPRESS)
+        return (action.help or "") + ("" if plain or not action.option_strings else " (default: %(default)s)")
+
+
 class Parser(jsonargparse.ArgumentParser):
     """Wrong use is one sentence, without the list of all options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, formatter_class=Help, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the sentence and exit with status 2."""

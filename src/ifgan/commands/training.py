@@ -31,7 +31,7 @@ def train(
     from ifgan.training.schedule import check_phases, check_taught, describe_phases
 
     choice = SplitChoice(fold, rule, folds, folds_file, train_subjects)
-    run_data = load_run_data(data, choice, extra=extra, averages_from=averages, leaks=leaks, seed=config.seed)
+    run_data = load_run_data(data, choice, extra=extra, averages_from=averages, leaks=leaks, seed=config.run.seed)
     print(run_data.describe())
     if dry_run:
         check_phases(config)
@@ -110,14 +110,14 @@ def study(folder: Path, *, work: Path = Path("work"), processes: int = 2, arms: 
 def _describe_networks(config: Config, classes: int) -> None:
     import yaml
 
-    from ifgan.config_values import to_dict
+    from ifgan.config import to_dict
     from ifgan.models.backbones import check_weights
     from ifgan.models.build import build_discriminator, build_system, check_size
 
-    for source in (config.pretrained, config.generator_pretrained or "none"):
+    for source in (config.classifier.weights, config.generator.weights or "none"):
         check_weights(source)
     system, discriminator = build_system(config, classes, pretrained="none"), build_discriminator(config)
-    check_size(config, system, discriminator)
+    check_size(config, system)
     parts = {"G": system.generator, "D": discriminator, "E": system.classifier}
     print(yaml.safe_dump(to_dict(config), sort_keys=False), end="")
     for name, module in parts.items():

@@ -28,10 +28,11 @@ class AugmentationPolicy:
     @classmethod
     def from_config(cls, config: Config) -> "AugmentationPolicy":
         """The policy of a run."""
+        asked = config.preprocess
         return cls(
-            *(config.flip, config.rotation_deg, config.random_crop, config.image_size),
-            zoom=config.zoom,
-            erase=config.erase,
+            *(asked.flip, asked.rotation_deg, asked.random_crop, asked.image_size),
+            zoom=asked.scale_jitter,
+            erase=asked.random_erasing,
         )
 
     def draw(self, rng: np.random.Generator) -> Augmentation:

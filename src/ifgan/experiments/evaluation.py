@@ -49,7 +49,7 @@ def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
     run = RunFolder(run_path)
     trained = load_trained(run.best, fastest_device())
     record, averages = run.split, read_averages(run.path / "average_faces")
-    run_data = recorded_run_data(data, record, averages, seed=trained.config.seed)
+    run_data = recorded_run_data(data, record, averages, seed=trained.config.run.seed)
     pairs = run_data.pairs(split, trained.config, augmented=False)
     if not len(pairs):
         raise InputError(f"{data}: the run's split has no {split} pictures; --split takes another part")
@@ -78,7 +78,7 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
     averages, config = read_averages(run.path / "average_faces"), trained.config
     form = InputForm.from_config(config)
-    pairs = FacePairs(known, trained.labels, averages, config.image_size, form=form, seed=config.seed)
+    pairs = FacePairs(known, trained.labels, averages, config.preprocess.image_size, form=form, seed=config.run.seed)
     return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), strangers
 
 
@@ -119,7 +119,7 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature, what="evaluation")]
     if strangers:
         grey = {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in labels}  # an average that nobody looks at
-        pairs = FacePairs(strangers, labels, grey, trained.config.image_size, form=opened.pairs.form)
+        pairs = FacePairs(strangers, labels, grey, trained.config.preprocess.image_size, form=opened.pairs.form)
         parts.append(evaluate(trained.system, pairs, temperature=trained.temperature, what="evaluation"))
     probabilities = np.zeros((len(samples), len(labels)))
     probabilities[:, [labels.index(name) for name in trained.labels]] = np.concatenate(

@@ -101,7 +101,7 @@ def _train_and_measure(job: Job) -> None:
         extra=job.extra,
         averages_from=job.averages_from,
         leaks=job.leaks,
-        seed=job.config.seed,
+        seed=job.config.run.seed,
     )
     if not data.parts[job.measure]:
         raise InputError(f"{job.data}: its split has no {job.measure} pictures; --measure validation measures those")

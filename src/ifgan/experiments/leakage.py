@@ -99,10 +99,11 @@ def _taken(sample: Sample) -> str:
 def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     other = load_trained(RunFolder(path).best, fastest_device())
     refuse_oracle(RunFolder(path), other)
-    if other.system.generator is not None or other.config.image_size != trained.config.image_size:
-        raise InputError(f"{path}: expected a run of method baseline with image_size {trained.config.image_size}")
+    size = trained.config.preprocess.image_size
+    if other.system.generator is not None or other.config.preprocess.image_size != size:
+        raise InputError(f"{path}: expected a run of method baseline with image_size {size}")
     if InputForm.from_config(other.config) != InputForm.from_config(trained.config):
-        raise InputError(f"{path}: closeup, grey, detail_px or equalize are not those of {run}")
+        raise InputError(f"{path}: sees faces in another form than {run} (see preprocess)")
     theirs, ours = (RunFolder(folder).split for folder in (path, run))
     if any(theirs.get(name) != ours.get(name) for name in ("data", "subjects", "choice", "extra", "pictures")):
         raise InputError(f"{path}: was trained on other people than {run}; give the baseline of the same fold")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ifgan import metrics
-from ifgan.config_values import read_config
+from ifgan.config import read_config
 from ifgan.errors import InputError
 from ifgan.files import read_object
 from ifgan.labels import in_order

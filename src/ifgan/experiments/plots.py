@@ -12,7 +12,7 @@ from ifgan.experiments.comparison import right
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
-from ifgan.training.schedule import config_at, start_epochs
+from ifgan.training.schedule import phase_at, start_epochs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +75,7 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
 
 def _passes(config: Config, epoch: int) -> int:
     """Of E over a batch in an epoch (from 1 on): Eq. 4 sums over real and fake pairs, where there are any."""
-    return 1 if config.method == "baseline" or config_at(config, epoch - 1).reads_pictures_alone else 2
+    return 1 if config.method == "baseline" or phase_at(config, epoch - 1).classifier != "pairs" else 2
 
 
 def _joins(records: list[RunRecord]) -> dict[int, str]:
@@ -163,7 +163,7 @@ def _lines(records: list[RunRecord]) -> list[str]:
     places = [(re.sub(r" (train_subjects|epochs)=\S+", "", record.method), record.train_subjects) for record in records]
     epochs: dict[tuple[str, int], set[int]] = {}
     for place, record in zip(places, records, strict=True):
-        epochs.setdefault(place, set()).add(record.config.epochs)
+        epochs.setdefault(place, set()).add(record.config.optimizer.epochs)
     if all(len(found) == 1 for found in epochs.values()):
         return [method for method, _ in places]
     return [re.sub(r" train_subjects=\S+", "", record.method) for record in records]

@@ -14,7 +14,6 @@ import yaml
 from jinja2 import Environment
 
 from ifgan.config import Config
-from ifgan.config_values import to_dict
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import Comparison, accuracy_interval
 from ifgan.experiments.differences import comparison_table, comparisons, verdicts
@@ -192,8 +191,8 @@ def _sets(records: list[RunRecord]) -> str:
 
 def _record(record: RunRecord) -> str:
     """Settings that differ from the paper's, split, machine and command."""
-    defaults = to_dict(Config())
-    changed = {name: value for name, value in to_dict(record.config).items() if value != defaults[name]}
+    defaults = Config().flat()
+    changed = {name: value for name, value in record.config.flat().items() if value != defaults[name]}
     content: dict[str, Any] = {
         "settings that differ from the paper's": changed,
         "split": record.split["choice"] | {"pictures": record.split["pictures"]},

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from ifgan.config import COMPUTING, Config
-from ifgan.config_values import read_config
+from ifgan.config import NEUTRAL, Config, read_config, short_name
 from ifgan.data.sample import SPLITS, UNKNOWN, HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
@@ -85,7 +84,7 @@ class RunRecord:
     @property
     def epochs(self) -> str:
         """How many were trained, and of how many while the run isn't finished: ``"30"``, ``"7 of 30"``."""
-        planned = self.config.epochs
+        planned = self.config.optimizer.epochs
         return str(planned) if self.run.done else f"{len(self.run.metrics())} of {planned}"
 
     @property
@@ -161,7 +160,7 @@ def _told_apart(records: list[RunRecord]) -> list[RunRecord]:
         settings = [_settings(record) for record in group]
         usual = _usual([values for k, values in enumerate(settings) if values not in settings[:k]])
         for record, values in zip(group, settings, strict=True):
-            words = [f"{name}={values[name]}" for name, value in usual.items() if values[name] != value]
+            words = [f"{short_name(name)}={values[name]}" for name, value in usual.items() if values[name] != value]
             method = " ".join([variant, *words])
             outcome = None if record.outcome is None else replace(record.outcome, method=method)
             named.append(replace(record, method=method, outcome=outcome))
@@ -184,7 +183,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     split = record.split
     told = {name: split["choice"].get(name) for name in ("rule", "folds", "file")}
     told["train_subjects"] = record.asked_subjects or "all"
-    settings = {name: value for name, value in without_variant(record.config).items() if name not in COMPUTING}
+    settings = {name: value for name, value in without_variant(record.config).items() if name not in NEUTRAL}
     return settings | told | {name: split.get(name) for name in ("extra", "averages_from")}
 
 

@@ -180,7 +180,7 @@ class Observer:
         people = set(sorted({sample.subject for sample in samples})[run.fold :: run.study.folds])
         located = [LocatedSample(test, sample) for sample in samples if sample.subject in people]
         form = InputForm.from_config(self.config)
-        self.pairs = FacePairs(located, data.labels, data.averages, self.config.image_size, form=form)
+        self.pairs = FacePairs(located, data.labels, data.averages, self.config.preprocess.image_size, form=form)
         self.first = first_selectable(self.config) + 1
         self.system = build_system(self.config, len(data.labels), pretrained="none").eval()
         self.means: dict[str, dict[str, Tensor]] = {}
@@ -196,7 +196,7 @@ class Observer:
         if not self.run.study.every_epoch:
             self._remember_best(nets, epoch)
             return
-        state, last = nets.tested.state_dict(), self.config.epochs
+        state, last = nets.tested.state_dict(), self.config.optimizer.epochs
         first_averaged = max(self.first, last - max(round(AVERAGED * last), 1) + 1)
         self._mean("ema", state, 1.0 if epoch == self.first else 1 - EMA)
         if epoch >= first_averaged:
@@ -263,7 +263,7 @@ class Observer:
 
 def views(system: System) -> tuple[str, ...]:
     """What else is read at the end, where there is a drawing."""
-    if system.generator is None or system.classifier_input != "pair":
+    if system.generator is None:
         return ()
     return ("pair", "picture", "generated", "pair-mixture", "mixture", "shares")
 
@@ -296,7 +296,7 @@ def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
         "seed": run.seed,
         "subjects": len(data.record["subjects"]["train"]),
         "images": data.record["pictures"]["train"],
-        "epochs": config.epochs,
+        "epochs": config.optimizer.epochs,
         "first_selectable": first_selectable(config) + 1,
         "chosen": chosen,
         "parts": " ".join(parts_in_force(config, chosen - 1)),

@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 
 from ifgan.config import Config
-from ifgan.config_values import to_dict
 from ifgan.errors import InputError, one_line
 from ifgan.experiments.variants import with_variant
 from ifgan.files import read_text
@@ -18,7 +17,7 @@ from ifgan.presets import make_config
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import check_phases, parts_of, start_epochs
 
-_WITHOUT_EFFECT_ON_TRAINING = {"choose_from", "classifier_views"}
+_WITHOUT_EFFECT_ON_TRAINING = {"phases.choose_from", "classifier.tta_inputs"}
 _FIELDS = {
     "question",
     "plan",
@@ -96,7 +95,7 @@ class StudyRun:
     @property
     def config(self) -> Config:
         """Its settings."""
-        settings = make_config(self.study.preset, **self.arm.settings | {"seed": self.seed})
+        settings = make_config(self.study.preset, **self.arm.settings).changed(seed=self.seed)
         return with_variant(settings, self.arm.method)
 
 
@@ -166,11 +165,13 @@ def _check_trunk(arm: Arm, configs: dict[str, Config]) -> None:
     """Whether an arm's first epochs are those of its trunk: no difference between the two has any effect by then."""
     if arm.trunk not in configs or arm.trunk == arm.name:
         raise InputError(f"arm {arm.name}: its trunk {arm.trunk!r} is no arm before it")
-    own, theirs = to_dict(configs[arm.name]), to_dict(configs[str(arm.trunk)])
+    own, theirs = configs[arm.name].flat(), configs[str(arm.trunk)].flat()
     differing = {name for name, value in own.items() if theirs[name] != value} - _WITHOUT_EFFECT_ON_TRAINING
     both = [configs[name] for name in (arm.name, str(arm.trunk))]
     starts = [{part: start_epochs(config)[part] for part in parts_of(config)} for config in both]
-    until = {"gan_start": "discriminator", "lambda_gan": "discriminator", "read_mixture": "classifier"}
+    until = {"phases.discriminator_start": "discriminator", "losses.gan": "discriminator"}
+    until["classifier.reads_mixture"] = "classifier"
     for name in sorted(differing):
-        if name not in until or arm.trunk_epochs > min(start.get(until[name], both[0].epochs) for start in starts):
+        joins = min(start.get(until.get(name, ""), both[0].optimizer.epochs) for start in starts)
+        if name not in until or arm.trunk_epochs > joins:
             raise InputError(f"arm {arm.name}: differs from its trunk in {name} before epoch {arm.trunk_epochs} ends")

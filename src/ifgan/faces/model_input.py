@@ -21,32 +21,33 @@ from ifgan.errors import PictureError
 class InputForm:
     """What a model sees of an aligned face. The default changes nothing.
 
-    ``closeup``: the middle 1/closeup of it; ``grey``: without colour (Rec. 601 luma); ``detail_px``: no finer than so
-    many pixels a side, 0 for as it is; ``equalize``: each channel's values spread evenly over 0 to 255 (histogram
-    equalisation). All for pictures; average faces are only framed. Not in the paper.
+    ``center_crop_zoom``: the middle 1/center_crop_zoom of it; ``grey``: without colour (Rec. 601 luma);
+    ``downsample_px``: no finer than so many pixels a side, 0 for as it is; ``hist_equalize``: each channel's values
+    spread evenly over 0 to 255. All for images; average faces are only framed. Not in the paper.
     """
 
-    closeup: float = 1.0
+    center_crop_zoom: float = 1.0
     grey: bool = False
-    detail_px: int = 0
-    equalize: bool = False
+    downsample_px: int = 0
+    hist_equalize: bool = False
 
     @classmethod
     def from_config(cls, config: Config) -> "InputForm":
         """That of a run."""
-        return cls(config.closeup, config.grey, config.detail_px, config.equalize)
+        asked = config.preprocess
+        return cls(asked.center_crop_zoom, asked.grey, asked.downsample_px, asked.hist_equalize)
 
     def __call__(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
         """A picture's: (side, side, 3) uint8 RGB to the same of a smaller side. Raises PictureError like `shrink`."""
         framed = self.frame(aligned_hwc_uint8)
-        if not (self.grey or self.detail_px or self.equalize):
+        if not (self.grey or self.downsample_px or self.hist_equalize):
             return framed
         picture = Image.fromarray(framed)
         if self.grey:
             picture = picture.convert("L")
-        if 0 < self.detail_px < picture.width:
-            picture = picture.resize((self.detail_px, self.detail_px), Image.Resampling.BILINEAR)
-        if self.equalize:
+        if 0 < self.downsample_px < picture.width:
+            picture = picture.resize((self.downsample_px, self.downsample_px), Image.Resampling.BILINEAR)
+        if self.hist_equalize:
             picture = ImageOps.equalize(picture)
         return np.asarray(picture.convert("RGB"))
 
@@ -54,7 +55,7 @@ class InputForm:
         """An average face's, its middle: (side, side, 3) uint8 RGB to a smaller side. Raises PictureError."""
         _check(aligned_hwc_uint8)
         side = len(aligned_hwc_uint8)
-        cut = round(side * (1 - 1 / self.closeup) / 2)
+        cut = round(side * (1 - 1 / self.center_crop_zoom) / 2)
         return np.ascontiguousarray(aligned_hwc_uint8[cut : side - cut, cut : side - cut])
 
 

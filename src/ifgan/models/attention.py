@@ -1,6 +1,6 @@
 """Self-attention over the positions of a feature map. Paper §3.1, Fig. 4; after SAGAN, https://arxiv.org/abs/1805.08318.
 
-Letters: B batch, C channels, K = C / key_ratio key channels, N = H*W positions, Q asked query positions.
+Letters: B batch, C channels, K = C / 8 key channels, N = H*W positions, Q asked query positions.
 
 How ours differs from the ports in circulation: the N x N map is never built in training or prediction. Keys and
 queries are padded with zero channels to the width of the values, which changes no product, so that the fused kernel
@@ -19,9 +19,9 @@ class SelfAttention(nn.Module):
     Softmax over the keys, no scaling of the logits (the paper and SAGAN have none).
     """
 
-    def __init__(self, channels: int, *, key_ratio: int = 8) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        key_channels = max(channels // key_ratio, 1)
+        key_channels = max(channels // 8, 1)
         self.query = nn.Conv2d(channels, key_channels, 1)
         self.key = nn.Conv2d(channels, key_channels, 1)
         self.value = nn.Conv2d(channels, channels, 1)

@@ -35,7 +35,7 @@ def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     except Exception as error:  # timm, the hub client and torch each raise their own kinds
         if pretrained == "none":
             raise InputError(f"backbone {name!r} can't be built ({error}); see timm.list_models()") from error
-        advice = "pass --pretrained FILE with its weights, or --pretrained none"
+        advice = "pass --classifier.weights FILE, or none"
         raise InputError(
             f"weights {pretrained!r} of backbone {name!r} can't be had ({_short(error)}); {advice}"
         ) from error
@@ -52,7 +52,7 @@ def check_weights(pretrained: str) -> None:
 def leave_out_pooling(backbone: nn.Module, name: str) -> None:
     """Take the max pooling from behind a ResNet's stem. Raises InputError for a backbone without one."""
     if not isinstance(getattr(backbone, "maxpool", None), nn.MaxPool2d):
-        raise InputError(f"stem_pooling false: backbone {name} has no max pooling behind its stem")
+        raise InputError(f"classifier.stem_pooling false: backbone {name} has no max pooling behind its stem")
     backbone.maxpool = nn.Identity()
 
 
@@ -93,7 +93,7 @@ def _backbone_of(path: Path) -> str | None:
     """Of which backbone a checkpoint of ifgan says that its E is; None for files that say nothing."""
     if path.suffix != ".safetensors":
         return None
-    return (header_of_any(path) or {}).get("config", {}).get("backbone")
+    return (header_of_any(path) or {}).get("config", {}).get("classifier", {}).get("backbone")
 
 
 def _backbone_state(source: str, backbone: str) -> dict[str, Tensor]:

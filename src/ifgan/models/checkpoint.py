@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ifgan.config import Config
-from ifgan.config_values import from_dict, to_dict
+from ifgan.config import Config, from_dict, to_dict
 from ifgan.errors import InputError
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.models.build import build_system
@@ -35,10 +34,10 @@ class Trained:
 
     def to_hand_on(self) -> "Trained":
         """The same without the paths of weights that it started from or was taught by, which only training needs."""
-        known = self.config.pretrained in (*NOT_OF_FACES, PACKAGED_MODEL)
-        pretrained = self.config.pretrained if known else "none"
-        config = replace(self.config, pretrained=pretrained, generator_pretrained=None, teachers=(), soft_labels=0.0)
-        return replace(self, config=replace(config, pretrained_head=False))
+        known = self.config.classifier.weights in (*NOT_OF_FACES, PACKAGED_MODEL)
+        weights = self.config.classifier.weights if known else "none"
+        classifier = {"weights": weights, "head_weights": False, "teachers": (), "soft_labels": 0.0}
+        return replace(self, config=self.config.changed(classifier=classifier, generator={"weights": None}))
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -1,19 +1,17 @@
 """The expression classifier E: any timm backbone, ResNet-101 by default. Paper §3.1, §4.3, Fig. 2.
 
-E reads the pair {I_SE, average face} as six channels (Eq. 4), the generated face alone, or, as the baseline, I_SE
-alone. Pictures come in [-1, 1], the generator's range; the ImageNet normalisation is a buffer in here, so that no
-caller can use another one and gradients flow through it to G.
+E reads the pair {I_SE, average face} as six channels (Eq. 4), or, as the baseline, I_SE alone. A stem of three
+channels becomes one of six by timm's rule: halved and repeated, so that both images weigh the same. Images come in
+[-1, 1], the generator's range; the ImageNet normalisation is a buffer in here, so that no caller can use another one
+and gradients flow through it to G.
 """
 
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, leave_out_pooling, make_backbone, to_imagenet_range
-
-ClassifierInput = Literal["pair", "generated"]
-PairStem = Literal["repeat", "first"]
 
 
 class Classifier(nn.Module):
@@ -22,8 +20,6 @@ class Classifier(nn.Module):
     Args:
         pictures: 1 or 2, i.e. 3 or 6 input channels.
         pretrained: "imagenet", "packaged", "none" or a file (backbones.py). Raises InputError when they can't be had.
-        pair_stem: how ImageNet's three-channel stem becomes six: "repeat" halves and repeats it (timm's rule, the two
-            pictures weigh the same); "first" starts from the single-picture network, the second half at zero.
         stem_pooling: whether the stem ends in its max pooling; without it maps are twice as fine. Raises InputError for
             a backbone that has none to leave out.
         dropout: share of the features that the decision doesn't see in training; the island loss sees all.
@@ -39,7 +35,6 @@ class Classifier(nn.Module):
         classes: int = 6,
         pictures: int = 2,
         pretrained: str = "imagenet",
-        pair_stem: PairStem = "repeat",
         stem_pooling: bool = True,
         dropout: float = 0.0,
     ) -> None:
@@ -47,8 +42,6 @@ class Classifier(nn.Module):
         self.backbone = make_backbone(backbone, pretrained, in_chans=3 * pictures, num_classes=0)  # -> (B, F)
         if not stem_pooling:
             leave_out_pooling(self.backbone, backbone)
-        if pictures == 2 and pair_stem == "first":
-            _keep_first_picture(self.backbone)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(cast(int, self.backbone.num_features), classes)
         nn.init.normal_(self.head.weight, 0.0, 0.01)
@@ -61,11 +54,3 @@ class Classifier(nn.Module):
         x = torch.cat(pictures, dim=1)  # (B, 3 or 6, S, S)
         features = self.backbone(to_imagenet_range(x, self.mean, self.std))  # (B, F)
         return self.head(self.dropout(features)), features
-
-
-def _keep_first_picture(backbone: nn.Module) -> None:
-    """Undo the repeat rule: full weights on the first picture, zero on the second."""
-    stem = next(module for module in backbone.modules() if isinstance(module, nn.Conv2d) and module.in_channels == 6)
-    with torch.no_grad():
-        stem.weight[:, :3] *= 2
-        stem.weight[:, 3:] = 0

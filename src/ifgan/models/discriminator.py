@@ -7,27 +7,18 @@ D sees the tuple {I_SE, face} as six channels and judges each patch of it; with 
 import torch
 from torch import Tensor, nn
 
-from ifgan.models.layers import Norm, init_weights, norm_layer
+from ifgan.models.layers import init_weights
 
 
 class Discriminator(nn.Module):
-    """PatchGAN over pairs.
+    """PatchGAN over pairs. ``width``: channels of the first layer."""
 
-    Args:
-        width: channels of the first layer.
-        layers: stride-2 layers: 1, 2, 3, 4 judge patches of 16, 34, 70, 142 pixels.
-    """
-
-    def __init__(self, *, width: int = 64, layers: int = 3, norm: Norm = "batch") -> None:
+    def __init__(self, *, width: int = 64) -> None:
         super().__init__()
         blocks: list[nn.Module] = [nn.Conv2d(6, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-        before = width
-        for layer in range(1, layers + 1):
-            after = min(2**layer, 8) * width
-            stride = 2 if layer < layers else 1
-            blocks += [nn.Conv2d(before, after, 4, stride, 1), norm_layer(norm, after), nn.LeakyReLU(0.2)]
-            before = after
-        self.patches = nn.Sequential(*blocks, nn.Conv2d(before, 1, 4, 1, 1))
+        for before, after, stride in ((width, 2 * width, 2), (2 * width, 4 * width, 2), (4 * width, 8 * width, 1)):
+            blocks += [nn.Conv2d(before, after, 4, stride, 1), nn.BatchNorm2d(after), nn.LeakyReLU(0.2)]
+        self.patches = nn.Sequential(*blocks, nn.Conv2d(8 * width, 1, 4, 1, 1))
         init_weights(self)
 
     def forward(self, image: Tensor, face: Tensor) -> Tensor:

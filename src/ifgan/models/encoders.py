@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ifgan.errors import InputError
 from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, make_backbone, to_imagenet_range
-from ifgan.models.layers import Norm, norm_layer
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,11 @@ class Encoder:
     fresh: bool
 
 
-def unet_encoder(width: int, levels: int, norm: Norm) -> Encoder:
+def unet_encoder(width: int, levels: int) -> Encoder:
     """``width`` channels after the first level; the next ones have 2, 4, 8, 8, ... times as many."""
     channels = widths(width, levels)
     blocks = nn.ModuleList(
-        _down(before, after, norm="none" if level in (1, levels) else norm, first=level == 1)
+        _down(before, after, normalised=level not in (1, levels), first=level == 1)
         for level, (before, after) in enumerate(zip([3, *channels], channels, strict=False), start=1)
     )
     return Encoder(blocks, channels, fresh=True)
@@ -49,7 +48,7 @@ def backbone_encoder(name: str, pretrained: str, levels: int) -> Encoder:
     strides, channels = info.reduction(), info.channels()  # type: ignore[operator,union-attr]
     if strides != [2**level for level in range(1, levels + 1)]:
         raise InputError(
-            f"generator_encoder {name!r}: has stages of stride {strides}; expected {levels}, each twice as far"
+            f"generator.encoder {name!r}: has stages of stride {strides}; expected {levels}, each twice as far"
         )
     stages: list[nn.Sequential] = [nn.Sequential(FromUnitRange())]
     for part, module in network.items():  # type: ignore[operator]
@@ -86,7 +85,8 @@ def _cut(name: str, pretrained: str) -> nn.Module:
     return make_backbone(name, pretrained, features_only=True, feature_cfg=cut)
 
 
-def _down(before: int, after: int, *, norm: Norm, first: bool) -> nn.Sequential:
+def _down(before: int, after: int, *, normalised: bool, first: bool) -> nn.Sequential:
     """LeakyReLU, 4x4 convolution of stride 2, normalisation: halves the side."""
     activation = nn.Identity() if first else nn.LeakyReLU(0.2)
-    return nn.Sequential(activation, nn.Conv2d(before, after, 4, 2, 1), norm_layer(norm, after))
+    normalisation = nn.BatchNorm2d(after) if normalised else nn.Identity()
+    return nn.Sequential(activation, nn.Conv2d(before, after, 4, 2, 1), normalisation)

@@ -2,8 +2,8 @@
 
 G redraws a subject's expressive face I_SE as the average subject's face with the same expression, I_AE.
 After U-Net, https://arxiv.org/abs/1505.04597, and pix2pix's generator, https://arxiv.org/abs/1611.07004. Ours has as
-many stride-2 levels as the picture allows (224 -> 7 in five; pix2pix's eight need 256), and no dropout unless asked
-for, because dropout at test time (pix2pix) would make a face's picture differ from call to call.
+many stride-2 levels as the picture allows (224 -> 7 in five; pix2pix's eight need 256), and no dropout, because
+dropout at test time (pix2pix) would make a face's picture differ from call to call.
 
 Letters: B batch, C channels, S side of the picture in pixels.
 """
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ifgan.models.attention import SelfAttention
 from ifgan.models.encoders import backbone_encoder, unet_encoder, widths
-from ifgan.models.layers import Norm, init_weights, norm_layer
+from ifgan.models.layers import init_weights
 
 Upsampling = Literal["transpose", "nearest"]
 Place = Literal["encoder", "skip", "decoder"]
@@ -30,9 +30,8 @@ class Generator(nn.Module):
             ``pretrained`` names. Raises InputError when they can't be had.
         width: channels after the first level; the next ones have 2, 4, 8, 8, ... times as many.
         levels: stride-2 levels; S must be divisible by 2 ** levels.
-        attention_level: the level whose maps get attention (2 = S/4, i.e. 56x56 at 224); 0 for none.
-        attention_places: where on that level: the encoding path, its skip, the decoding path.
-        dropout: probability in the two innermost decoder blocks.
+        attention_level: the level whose maps get attention (2 = S/4, i.e. 56x56 at 224), on the encoding path, its skip
+            and the decoding path; 0 for none.
     """
 
     def __init__(
@@ -43,36 +42,26 @@ class Generator(nn.Module):
         width: int = 64,
         levels: int = 5,
         attention_level: int = 2,
-        attention_places: tuple[Place, ...] = PLACES,
-        key_ratio: int = 8,
-        norm: Norm = "batch",
         upsampling: Upsampling = "transpose",
-        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if levels < 2 or not 0 <= attention_level < levels:
             raise ValueError(f"attention_level {attention_level} of {levels} levels; expected 0 <= it < levels >= 2")
         unet = encoder == "unet"
-        made = unet_encoder(width, levels, norm) if unet else backbone_encoder(encoder, pretrained, levels)
+        made = unet_encoder(width, levels) if unet else backbone_encoder(encoder, pretrained, levels)
         skips, channels = made.channels, widths(width, levels)  # of each level, on the encoding and the decoding path
         self.attention_level = attention_level
         self.down = made.levels
         self.up = nn.ModuleList(  # up[i] leads from level i + 2 to level i + 1, and is met in reverse
-            _up(
-                skips[level] + (0 if level == levels - 1 else channels[level]),
-                channels[level - 1],
-                norm=norm,
-                upsampling=upsampling,
-                dropout=dropout if level >= levels - 2 else 0.0,
-            )
+            _up(skips[level] + (0 if level == levels - 1 else channels[level]), channels[level - 1], upsampling)
             for level in range(1, levels)
         )
         self.out = nn.Sequential(nn.ReLU(), _upsample(skips[0] + channels[0], 3, upsampling), nn.Tanh())
         attended = {"encoder": skips, "skip": skips, "decoder": channels}
         self.attention = nn.ModuleDict(
             {
-                place: SelfAttention(attended[place][attention_level - 1], key_ratio=key_ratio)
-                for place in (attention_places if attention_level else ())
+                place: SelfAttention(attended[place][attention_level - 1])
+                for place in (PLACES if attention_level else ())
             }
         )
         for part in (self,) if made.fresh else (self.up, self.out, self.attention):
@@ -111,9 +100,9 @@ class Generator(nn.Module):
         return self.attention[place](x) if level == self.attention_level and place in self.attention else x
 
 
-def _up(before: int, after: int, *, norm: Norm, upsampling: Upsampling, dropout: float) -> nn.Sequential:
+def _up(before: int, after: int, upsampling: Upsampling) -> nn.Sequential:
     """ReLU, up-sampling, normalisation: doubles the side."""
-    return nn.Sequential(nn.ReLU(), _upsample(before, after, upsampling), norm_layer(norm, after), nn.Dropout(dropout))
+    return nn.Sequential(nn.ReLU(), _upsample(before, after, upsampling), nn.BatchNorm2d(after))
 
 
 def _upsample(before: int, after: int, upsampling: Upsampling) -> nn.Module:

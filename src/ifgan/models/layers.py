@@ -1,25 +1,6 @@
-"""What generator and discriminator share. After pix2pix, https://arxiv.org/abs/1611.07004.
-
-`norm="batch"` is pix2pix's layer; at its batch of one it equals `norm="instance"`, at the paper's batch of 50 not.
-"""
-
-from typing import Literal
+"""What generator and discriminator share. After pix2pix, https://arxiv.org/abs/1611.07004."""
 
 from torch import nn
-
-Norm = Literal["batch", "instance", "none"]
-
-
-def norm_layer(norm: Norm, channels: int) -> nn.Module:
-    """The normalisation over (B, channels, H, W) that a name stands for."""
-    match norm:
-        case "batch":
-            return nn.BatchNorm2d(channels)
-        case "instance":
-            return nn.InstanceNorm2d(channels, affine=True)
-        case "none":
-            return nn.Identity()
-    raise ValueError(f"norm {norm!r}; expected batch, instance or none")
 
 
 def init_weights(network: nn.Module) -> None:
@@ -29,6 +10,6 @@ def init_weights(network: nn.Module) -> None:
             nn.init.normal_(module.weight, 0.0, 0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d | nn.InstanceNorm2d) and module.weight is not None:
+        elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)

@@ -5,8 +5,7 @@ from typing import Any
 
 import yaml
 
-from ifgan.config import Config
-from ifgan.config_values import from_dict
+from ifgan.config import Config, from_dict, merged, nested
 from ifgan.errors import InputError
 
 
@@ -25,5 +24,5 @@ def preset_values(name: str) -> dict[str, Any]:
 
 
 def make_config(preset: str = "paper", **changes: Any) -> Config:
-    """A preset with changes on top."""
-    return from_dict(preset_values(preset) | changes)
+    """A preset with changes on top, named as `Config.changed` takes them. Raises InputError."""
+    return from_dict(merged(preset_values(preset), nested(changes)))

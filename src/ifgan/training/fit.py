@@ -26,11 +26,11 @@ from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import (
-    config_at,
     describe_phases,
     learning_rate_factor,
     merit,
     parts_in_force,
+    phase_at,
     rate_starts,
     selection,
 )
@@ -75,7 +75,7 @@ def fit(
     """
     accelerator = make_accelerator(config)
     training, held_out = (
-        PairsOnDevice(part, accelerator.device) if config.pictures_on_device else part for part in (train, validation)
+        PairsOnDevice(part, accelerator.device) if config.run.cache_on_device else part for part in (train, validation)
     )
     session = Session(config, run, training, held_out, accelerator, say or _print)
     nets = build_networks(config, len(train.labels), session.accelerator)
@@ -86,7 +86,7 @@ def fit(
     if session.leads:
         for sentence in describe_phases(config):
             session.say(f"{config.method} {sentence}")
-    while progress.epoch < config.epochs:
+    while progress.epoch < config.optimizer.epochs:
         started = time.monotonic()
         losses = train_epoch(session, nets, progress)
         evaluation = _validated(session, nets, progress)
@@ -112,14 +112,14 @@ def make_accelerator(config: Config) -> Accelerator:
     if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
         AcceleratorState._reset_state()  # one process may train several runs; Accelerate thinks of one precision
     accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
-    if config.island_reduction == "sum" and accelerator.num_processes > 1:
+    if config.losses.island_reduction == "sum" and accelerator.num_processes > 1:
         raise InputError("island_reduction sum: gradients are averaged over processes; use one process, or mean")
     return accelerator
 
 
 def _bf16(config: Config) -> bool:
-    if config.precision != "auto":
-        return config.precision == "bf16"
+    if config.run.precision != "auto":
+        return config.run.precision == "bf16"
     if fastest_device().type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported()  # emulated elsewhere, and slower than fp32
@@ -138,26 +138,26 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
     config, accelerator = session.config, session.accelerator
     batches = EpochBatches(
         len(session.train),
-        config.batch_size,
-        seed=config.seed,
+        config.optimizer.batch_size,
+        seed=config.run.seed,
         epoch=progress.epoch,
         first=progress.step,
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
     )
-    config = config_at(config, progress.epoch)
-    nets.train(freeze_batch_statistics=config.freeze_batch_statistics)
+    phase = phase_at(config, progress.epoch)
+    nets.train(freeze_batch_statistics=config.optimizer.freeze_batch_statistics)
     loader = _loader(session, batches)
-    what = f"{config.method} epoch {progress.epoch + 1}/{config.epochs}"
+    what = f"{config.method} epoch {progress.epoch + 1}/{config.optimizer.epochs}"
     for batch in track(loader, what, len(batches), "steps", part=True) if session.leads else loader:
         step = progress.epoch * batches.steps + progress.step
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
-        torch.manual_seed(seed_for("step", config.seed, step, accelerator.process_index))
-        losses = train_step(nets, _to_device(batch, session), config, accelerator, step)
+        torch.manual_seed(seed_for("step", config.run.seed, step, accelerator.process_index))
+        losses = train_step(nets, _to_device(batch, session), config, accelerator, step, phase)
         nets.follow()
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in losses.items()}
         progress.step += 1
-        if config.checkpoint_steps and progress.step % config.checkpoint_steps == 0:
+        if config.run.checkpoint_steps and progress.step % config.run.checkpoint_steps == 0:
             checkpoint(session, nets, progress)
     return {name: total / progress.step for name, total in progress.sums.items()}
 
@@ -166,11 +166,11 @@ def _loader(session: Session, batches: EpochBatches) -> DataLoader:
     """What one epoch's batches are made of, loaded by processes or here: pairs, or draws for pairs on the device."""
     config, train = session.config, session.train
     if isinstance(train, PairsOnDevice):
-        return DataLoader(train.draws, batch_sampler=batches, num_workers=config.workers)
-    if config.workers:
+        return DataLoader(train.draws, batch_sampler=batches, num_workers=config.run.workers)
+    if config.run.workers:
         train.preload()
     pinned = session.accelerator.device.type == "cuda"
-    return DataLoader(train, batch_sampler=batches, num_workers=config.workers, pin_memory=pinned)
+    return DataLoader(train, batch_sampler=batches, num_workers=config.run.workers, pin_memory=pinned)
 
 
 def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
@@ -179,7 +179,7 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
     for name, optimizer in nets.optimizers.items():
         factor = learning_rate_factor(config, epochs_done, start=starts[name])
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rates[name] * factor
+            group["lr"] = config.optimizer.learning_rates[name] * factor
 
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
@@ -206,9 +206,8 @@ def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:
 
 def _to_device(loaded: Any, session: Session) -> Batch:
     batch = session.train.batch(loaded) if isinstance(session.train, PairsOnDevice) else Batch(*loaded)
-    layout = torch.channels_last if session.config.channels_last else torch.contiguous_format
     image, average = (
-        tensor.to(session.accelerator.device, memory_format=layout, non_blocking=True)
+        tensor.to(session.accelerator.device, memory_format=torch.channels_last, non_blocking=True)
         for tensor in (batch.image, batch.average)
     )
     return Batch(image, average, batch.target.to(session.accelerator.device, non_blocking=True))
@@ -218,9 +217,10 @@ def _line(config: Config, record: dict, seconds: float) -> str:
     losses = " ".join(f"{name} {value:.3f}" for name, value in record["train"].items())
     validation = record["validation"]
     l1 = "" if validation["l1"] is None else f" l1 {validation['l1']:.3f}"
-    left = (config.epochs - record["epoch"]) * seconds / 60
+    left = (config.optimizer.epochs - record["epoch"]) * seconds / 60
     accuracy = f"validation accuracy {validation['accuracy']:.3f}{l1}"
-    return f"{config.method} epoch {record['epoch']}/{config.epochs}: {losses} | {accuracy} | {left:.1f} min left"
+    epoch = f"{config.method} epoch {record['epoch']}/{config.optimizer.epochs}"
+    return f"{epoch}: {losses} | {accuracy} | {left:.1f} min left"
 
 
 def _print(line: str) -> None:

@@ -67,27 +67,26 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
     """Fresh networks from the run's seed, on the accelerator's device, in its precision. Raises InputError where they
     can't be built, or take no pictures of that size.
     """
-    torch.manual_seed(seed_for("weights", config.seed))
+    torch.manual_seed(seed_for("weights", config.run.seed))
     system = build_system(config, classes)
     discriminator = build_discriminator(config)
-    check_size(config, system, discriminator)
-    if config.save_memory:
+    check_size(config, system)
+    if config.run.gradient_checkpointing:
         system.classifier.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
     averaged = None
-    if config.weights_ema:  # copied before anything is wrapped
-        mean = get_ema_multi_avg_fn(config.weights_ema)
+    if config.optimizer.weights_ema:  # copied before anything is wrapped
+        mean = get_ema_multi_avg_fn(config.optimizer.weights_ema)
         averaged = AveragedModel(system, device=accelerator.device, multi_avg_fn=mean, use_buffers=True)
     keep_depthwise_in_fp32(system)
     features = system.classifier.head.in_features
-    centers = Centers(classes, features, rate=config.center_rate, alpha=config.island_alpha).to(accelerator.device)
-    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    centers = Centers(classes, features, alpha=config.losses.island_alpha).to(accelerator.device)
     ready: dict[str, Any] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
     parts = {"classifier": system.classifier, "generator": system.generator, "discriminator": discriminator}
     for name, module in parts.items():
         ready[name] = None
         if module is not None:
-            module.to(device=accelerator.device, memory_format=layout)  # type: ignore[call-overload]
+            module.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             optimizers[name] = _adam(config, name, module)
             ready[name] = accelerator.prepare_model(module)
     return Networks(system, discriminator, centers, optimizers=optimizers, averaged=averaged, **ready)
@@ -112,12 +111,12 @@ def _forward_in_fp32(convolution: nn.Module, x: Tensor) -> Tensor:
 
 def _adam(config: Config, name: str, module: nn.Module) -> torch.optim.Optimizer:
     """Adam of §4.3; its decay is an L2 penalty, or with ``decoupled_decay`` AdamW's (https://arxiv.org/abs/1711.05101)."""
-    kind = torch.optim.AdamW if config.decoupled_decay else torch.optim.Adam
-    rate, beta1 = config.learning_rates[name], config.beta1
+    kind = torch.optim.AdamW if config.optimizer.decoupled_decay else torch.optim.Adam
+    rate, beta1 = config.optimizer.learning_rates[name], config.optimizer.beta1
     if name != "classifier":  # G and D compete; pix2pix gives them another momentum
-        beta1 = config.generator_beta1 if config.generator_beta1 is not None else beta1
-    betas = (beta1, config.beta2)
-    return kind(module.parameters(), lr=rate, betas=betas, weight_decay=config.weight_decay, fused=True)
+        beta1 = config.optimizer.generator_beta1 if config.optimizer.generator_beta1 is not None else beta1
+    betas = (beta1, config.optimizer.beta2)
+    return kind(module.parameters(), lr=rate, betas=betas, weight_decay=config.optimizer.weight_decay, fused=True)
 
 
 @contextmanager

@@ -42,11 +42,11 @@ class RunData:
         policy = AugmentationPolicy.from_config(config) if augmented else None
         form = InputForm.from_config(config)
         return FacePairs(
-            *(self.parts[split], self.labels, self.averages, config.image_size),
+            *(self.parts[split], self.labels, self.averages, config.preprocess.image_size),
             policy=policy,
             form=form,
-            seed=config.seed,
-            votes=config.targets == "votes" and split == "train",
+            seed=config.run.seed,
+            votes=config.classifier.targets == "votes" and split == "train",
         )
 
     def describe(self) -> str:

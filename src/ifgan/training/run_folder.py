@@ -11,8 +11,7 @@ from typing import Any
 import torch
 import yaml
 
-from ifgan.config import COMPUTING, Config
-from ifgan.config_values import read_config, to_dict
+from ifgan.config import NEUTRAL, Config, read_config, to_dict
 from ifgan.errors import InputError
 from ifgan.files import read_object, read_text, write_json, write_text
 from ifgan.versions import versions_of
@@ -82,8 +81,8 @@ class RunFolder:
         record doesn't tell, as an older one, can't differ.
         """
         kept, asked = read_object(self.path / "split.json"), json.loads(json.dumps(split))
-        differing = [name for name, value in to_dict(read_config(self.path / "config.yaml")).items()
-                     if name not in COMPUTING and to_dict(config)[name] != value]  # fmt: skip
+        own, theirs = config.flat(), read_config(self.path / "config.yaml").flat()
+        differing = [name for name, value in theirs.items() if name not in NEUTRAL and own[name] != value]
         differing += [name for name, value in asked.items() if name in kept and _differ(value, kept[name])]
         if differing:
             raise InputError(

@@ -3,7 +3,7 @@ Paper §4.3: times 0.9 every 10 epochs; all losses from the start.
 """
 
 import math
-from dataclasses import replace
+from typing import Literal, NamedTuple
 
 from ifgan.config import Config
 from ifgan.errors import InputError
@@ -13,13 +13,35 @@ def learning_rate_factor(config: Config, epochs_done: float, *, start: float = 0
     """What a learning rate is multiplied by after ``epochs_done`` epochs, fractions included, of a network that
     joined after ``start`` of them; before that, the factor that it will start with.
     """
-    done, epochs = max(epochs_done - start, 0.0), config.epochs - start
-    if config.schedule == "step":
-        return config.decay_factor ** (int(done) // config.decay_epochs)
-    if done < config.warmup_epochs:
-        return min(max(done, 0.1) / config.warmup_epochs, 1.0)  # not 0 in the first step, which would learn nothing
-    progress = (done - config.warmup_epochs) / max(epochs - config.warmup_epochs, 1e-9)
+    asked = config.optimizer
+    done, epochs = max(epochs_done - start, 0.0), asked.epochs - start
+    if asked.schedule == "step":
+        return asked.decay_factor ** (int(done) // asked.decay_epochs)
+    if done < asked.warmup_epochs:
+        return min(max(done, 0.1) / asked.warmup_epochs, 1.0)  # not 0 in the first step, which would learn nothing
+    progress = (done - asked.warmup_epochs) / max(epochs - asked.warmup_epochs, 1e-9)
     return (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+
+
+class Phase(NamedTuple):
+    """What is taught in an epoch: whether the ``classifier`` reads pairs, images alone, or has to wait; whether the
+    ``discriminator`` has joined; which share of the epochs is ``done``, by which soft labels rise.
+    """
+
+    classifier: Literal["pairs", "images", "nothing"] = "pairs"
+    discriminator: bool = True
+    done: float = 1.0
+
+
+WHOLE = Phase()  # every part in force
+
+
+def phase_at(config: Config, epoch: int) -> Phase:
+    """Of ``epoch`` (from 0)."""
+    starts, before = start_epochs(config), config.phases.classifier_before
+    early: Literal["images", "nothing"] = "images" if before == "image" else "nothing"
+    classifier = "pairs" if epoch >= starts["classifier"] else early
+    return Phase(classifier, epoch >= starts["discriminator"], epoch / config.optimizer.epochs)
 
 
 def start_epochs(config: Config) -> dict[str, int]:
@@ -29,17 +51,21 @@ def start_epochs(config: Config) -> dict[str, int]:
 
 def _starts(config: Config) -> dict[str, int]:
     """The same of IF-GAN with these settings, whatever the method is."""
-    starts = {"classifier": config.classifier_start, "generator": 0.0, "discriminator": config.gan_start}
+    starts = {
+        "classifier": config.phases.classifier_start,
+        "generator": 0.0,
+        "discriminator": config.phases.discriminator_start,
+    }
     return {part: _whole_epochs(share, config) for part, share in starts.items()}
 
 
 def _whole_epochs(share: float, config: Config) -> int:
-    return math.floor(share * config.epochs + 0.5)  # to the nearest; int() would make 28 of 0.29 of 100
+    return math.floor(share * config.optimizer.epochs + 0.5)  # to the nearest; int() would make 28 of 0.29 of 100
 
 
 def rate_starts(config: Config) -> dict[str, int]:
     """Whole epochs before each network learns anything, and its learning rate's schedule begins."""
-    early = {"classifier": 0} if config.pictures_first else {}
+    early = {"classifier": 0} if config.phases.classifier_before == "image" else {}
     return start_epochs(config) | early
 
 
@@ -47,7 +73,7 @@ def parts_of(config: Config) -> tuple[str, ...]:
     """The networks that the run's method has; a discriminator whose loss weighs nothing is none."""
     if config.method == "baseline":
         return ("classifier",)
-    return ("generator", "classifier", *(("discriminator",) if config.lambda_gan else ()))
+    return ("generator", "classifier", *(("discriminator",) if config.losses.gan else ()))
 
 
 def parts_in_force(config: Config, epoch: int) -> tuple[str, ...]:
@@ -81,9 +107,9 @@ def first_selectable(config: Config) -> int:
     all have as many epochs to choose from.
     """
     first = max(_starts(config).values())
-    if config.choose_from is not None:
-        first = _whole_epochs(config.choose_from, config)
-    return min(first, config.epochs - 1)
+    if config.phases.choose_from is not None:
+        first = _whole_epochs(config.phases.choose_from, config)
+    return min(first, config.optimizer.epochs - 1)
 
 
 def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
@@ -91,14 +117,14 @@ def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[boo
     `first_selectable` (an earlier one is kept until there is a later one), then the highest validation accuracy, among
     equals the lowest loss.
     """
-    if config.choose_from is None:
+    if config.phases.choose_from is None:
         return True, epoch, 0.0
     return epoch >= first_selectable(config), accuracy, -loss
 
 
 def selection(config: Config) -> str:
     """How the kept epoch was come by, as records tell it: ``"last epoch"`` or ``"validation"``."""
-    return "last epoch" if config.choose_from is None else "validation"
+    return "last epoch" if config.phases.choose_from is None else "validation"
 
 
 def wrongly_chosen(how: object) -> str:
@@ -112,20 +138,21 @@ def check_phases(config: Config) -> None:
     """
     starts = start_epochs(config)
     for part in parts_of(config):
-        if starts[part] >= config.epochs:
-            share = {"classifier": "classifier_start", "discriminator": "gan_start"}[part]
-            told = f"{share} {getattr(config, share):g} of {config.epochs} epochs"
+        if starts[part] >= config.optimizer.epochs:
+            share = getattr(config.phases, f"{part}_start")
+            told = f"phases.{part}_start {share:g} of {config.optimizer.epochs} epochs"
             raise InputError(f"{told}: the {part} would never join; give it an epoch, or more epochs")
-        if not config.learning_rates[part]:
+        if not config.optimizer.learning_rates[part]:
             raise InputError(f"the {part}'s learning rate is 0: it would never learn")
-    if not config.lambda_softmax and not config.lambda_island:
-        raise InputError("lambda_softmax 0, lambda_island 0: no loss teaches the classifier")
-    if config.method != "baseline" and config.reads_pictures_alone:
-        raise InputError("blank_average 1: the classifier would never read an average face; that is the baseline")
+    if not config.losses.softmax and not config.losses.island:
+        raise InputError("losses.softmax 0, losses.island 0: no loss teaches the classifier")
+    if config.method != "baseline" and config.classifier.average_dropout == 1:
+        raise InputError("average_dropout 1: the classifier would never read an average face; that is the baseline")
     last = max(_starts(config)[part] for part in ("classifier", "discriminator"))
-    if config.choose_from is not None and first_selectable(config) < min(last, config.epochs - 1):
+    asked, first = config.phases.choose_from, first_selectable(config)
+    if asked is not None and first < min(last, config.optimizer.epochs - 1):
         raise InputError(
-            f"choose_from {config.choose_from:g}: epoch {first_selectable(config) + 1} may not be chosen, since the "
+            f"phases.choose_from {asked:g}: epoch {first + 1} may not be chosen, since the "
             f"last part joins in epoch {last + 1}; raise it, or leave it unset"
         )
 
@@ -135,41 +162,26 @@ def describe_phases(config: Config) -> list[str]:
     starts = start_epochs(config)
     firsts = sorted({starts[part] for part in parts_of(config)} | {0})
     sentences = []
-    for first, after in zip(firsts, [*firsts[1:], config.epochs], strict=True):
+    for first, after in zip(firsts, [*firsts[1:], config.optimizer.epochs], strict=True):
         joined = list(parts_in_force(config, first))
-        if config.pictures_first and "classifier" not in joined:
+        if config.phases.classifier_before == "image" and "classifier" not in joined:
             joined.append("classifier on images alone")
         span = f"epoch {after}" if after == first + 1 else f"epochs {first + 1}-{after}"
         sentences.append(f"{span}: {', '.join(joined)}")
-    chosen = f"of epochs {first_selectable(config) + 1}-{config.epochs} the best on validation is kept"
-    return [*sentences, "the last epoch is kept" if config.choose_from is None else chosen]
+    chosen = f"of epochs {first_selectable(config) + 1}-{config.optimizer.epochs} the best on validation is kept"
+    return [*sentences, "the last epoch is kept" if config.phases.choose_from is None else chosen]
 
 
 def check_taught(config: Config) -> None:
     """Raise InputError for settings by which, in some epoch, no loss reaches G: Adam's weight decay alone would move it
     then, a learning rate a step, and take all its weights to zero.
     """
-    for epoch in range(config.epochs) if config.method != "baseline" else ():
-        now = config_at(config, epoch)
-        by_classifier = (now.lambda_softmax or now.lambda_island) and now.end_to_end and not now.reads_pictures_alone
-        if not (now.lambda_l1 or now.lambda_gan or by_classifier):
+    loss = config.losses
+    for epoch in range(config.optimizer.epochs) if config.method != "baseline" else ():
+        phase = phase_at(config, epoch)
+        by_classifier = (loss.softmax or loss.island) and loss.end_to_end and phase.classifier == "pairs"
+        if not (loss.l1 or (loss.gan and phase.discriminator) or by_classifier):
             raise InputError(
-                f"lambda_l1, lambda_gan, gan_start, classifier_start: no loss teaches G in epoch {epoch + 1}; let one "
-                "of L1, GAN and E teach it from the start"
+                f"losses, phases: no loss teaches the generator in epoch {epoch + 1}; let one of L1, GAN and "
+                "classifier teach it from the start"
             )
-
-
-def config_at(config: Config, epoch: int) -> Config:
-    """The settings of ``epoch``: losses whose network has not joined weigh nothing, or E reads pictures alone;
-    labels soften from epoch to epoch, unless teachers know from the start.
-    """
-    starts = start_epochs(config)
-    if not config.teachers:
-        config = replace(config, soft_labels=config.soft_labels * epoch / config.epochs)
-    if epoch < starts["classifier"] and config.pictures_first:
-        config = replace(config, blank_average=1.0, blank_picture=0.0)
-    elif epoch < starts["classifier"]:
-        config = replace(config, lambda_softmax=0.0, lambda_island=0.0)
-    if epoch < starts["discriminator"]:
-        config = replace(config, lambda_gan=0.0)
-    return config

@@ -15,14 +15,13 @@ from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import load_trained
-from ifgan.models.system import System, pictures_for_classifier, to_probabilities
+from ifgan.models.system import System, to_probabilities
 from ifgan.training.networks import Networks, Teacher
 
 
 def softened(nets: Networks, batch: Batch, share: float) -> Batch:
     """The batch with targets (B, N): ``1 - share`` of each its own, ``share`` the mean of what the teachers read, or
-    without one what the averaged E says of the picture alone (of its drawn face, where E reads nothing else); where
-    that share is 0, the batch as it is.
+    without one what the averaged E says of the image alone; where that share is 0, the batch as it is.
     """
     if share == 0:
         return batch
@@ -32,19 +31,20 @@ def softened(nets: Networks, batch: Batch, share: float) -> Batch:
 
 
 def load_teachers(config: Config, labels: tuple[str, ...], device: torch.device) -> tuple[Teacher, ...]:
-    """The readers in the checkpoints ``config.teachers``, with their own temperatures, views and picture sizes. Raises
-    InputError for one that can't be read, has other labels, or sees faces in another form (close-up, grey and so on).
+    """The readers in the checkpoints ``classifier.teachers``, with their own temperatures, inputs and image sizes.
+    Raises InputError for one that can't be read, has other labels, or sees faces in another form (zoom, grey and so
+    on).
     """
-    return tuple(_teacher(Path(file), config, labels, device) for file in config.teachers)
+    return tuple(_teacher(Path(file), config, labels, device) for file in config.classifier.teachers)
 
 
 def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.device) -> Teacher:
     trained = load_trained(file, device)
     if trained.labels != labels:
-        raise InputError(f"teachers: {file} knows {', '.join(trained.labels)}; expected {', '.join(labels)}")
+        raise InputError(f"classifier.teachers: {file} knows {', '.join(trained.labels)}; expected {', '.join(labels)}")
     if InputForm.from_config(trained.config) != InputForm.from_config(config):
-        raise InputError(f"teachers: {file} sees faces in another form (closeup, grey, equalize, detail_px)")
-    side = trained.config.image_size
+        raise InputError(f"classifier.teachers: {file} sees faces in another form (see preprocess)")
+    side = trained.config.preprocess.image_size
 
     def read(image: Tensor) -> Tensor:
         if image.shape[-1] != side:
@@ -61,7 +61,4 @@ def _averaged(nets: Networks) -> Teacher:
 
 def _read_by(system: System, image: Tensor) -> tuple[Tensor, ...]:
     """What its E takes, of pictures (B, 3, S, S) in [-1, 1] alone: a pair has a blank average half, mid grey, 0."""
-    if system.generator is None:
-        return pictures_for_classifier(image, None, system.classifier_input)
-    face = torch.zeros_like(image) if system.classifier_input == "pair" else system.generator(image)
-    return pictures_for_classifier(image, face, system.classifier_input)
+    return (image,) if system.generator is None else (image, torch.zeros_like(image))

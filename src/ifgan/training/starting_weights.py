@@ -16,18 +16,18 @@ from ifgan.weights import PACKAGED_MODEL
 
 def taken_over(config: Config) -> tuple[str, ...]:
     """Files, or the package's own model, whose weights come from faces."""
-    drawing = None if config.method == "baseline" else config.generator_pretrained  # a baseline has no G to start
-    names = (config.pretrained, drawing, *config.teachers)
+    drawing = None if config.method == "baseline" else config.generator.weights  # a baseline has no G to start
+    names = (config.classifier.weights, drawing, *config.classifier.teachers)
     return tuple(name for name in names if name is not None and name not in NOT_OF_FACES)
 
 
 def check_head(config: Config, labels: tuple[str, ...]) -> None:
     """Raise InputError where E's decision is to start from one about other expressions than ``labels``."""
-    if not config.pretrained_head or config.pretrained in NOT_OF_FACES:
+    if not config.classifier.head_weights or config.classifier.weights in NOT_OF_FACES:
         return
-    if (theirs := read_labels(weights_file(config.pretrained))) != labels:
+    if (theirs := read_labels(weights_file(config.classifier.weights))) != labels:
         names = f"{', '.join(theirs)}; expected {', '.join(labels)}"
-        raise InputError(f"pretrained_head: {config.pretrained} knows {names}")
+        raise InputError(f"classifier.head_weights: {config.classifier.weights} knows {names}")
 
 
 def check_taken_over(config: Config, record: dict[str, Any]) -> None:

@@ -14,9 +14,9 @@ from ifgan import losses
 from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
-from ifgan.models.system import pictures_for_classifier
 from ifgan.training.mixing import mixed
 from ifgan.training.networks import Networks, frozen, resting_batch_statistics
+from ifgan.training.schedule import WHOLE, Phase
 from ifgan.training.soft_labels import softened
 
 Parts = dict[str, Tensor]
@@ -35,78 +35,81 @@ def discriminator_objective(nets: Networks, batch: Batch, fake: Tensor) -> tuple
 
 
 def joint_objective(
-    nets: Networks, batch: Batch, fake: Tensor | None, config: Config
+    nets: Networks, batch: Batch, fake: Tensor | None, config: Config, phase: Phase = WHOLE
 ) -> tuple[Tensor, Parts, Tensor, Tensor]:
     """Eq. 1 for G and E: the total, its unweighted parts, and E's features (M, F) with their labels (M,); M is 0, and
-    E is not run at all, where neither of its losses has a weight.
+    E is not run at all, where neither of its losses has a weight, or it has to wait.
     """
     parts: Parts = {}
     label = batch.target.argmax(1)  # (B,), to whose centre a feature goes
     labels, features = label[:0], nets.centers.values[:0]
-    if config.lambda_softmax or config.lambda_island:
-        logits, features, passes = classify(nets, batch, fake, config)
+    if (config.losses.softmax or config.losses.island) and phase.classifier != "nothing":
+        logits, features, passes = classify(nets, batch, fake, config, phase)
         labels = label.repeat(passes)  # real pairs first, then fake ones
         parts["softmax"] = losses.expression_loss(logits, batch.target, passes=passes)
         parts["island"] = losses.island_loss(
-            features, labels, nets.centers.values, alpha=config.island_alpha, reduction=config.island_reduction
+            features,
+            labels,
+            nets.centers.values,
+            alpha=config.losses.island_alpha,
+            reduction=config.losses.island_reduction,
         )
     if fake is not None:
         parts["l1"] = losses.l1_loss(fake, batch.average)
-        if nets.plain_discriminator is not None and config.lambda_gan:
+        if nets.plain_discriminator is not None and phase.discriminator:
             verdict = nets.plain_discriminator(batch.image, fake).float()  # (B, 1, P, P)
-            parts["gan"] = losses.generator_loss(verdict, saturating=config.saturating_gan)
-    return losses.weighted_sum(parts, config.loss_weights), parts, features, labels
+            parts["gan"] = losses.generator_loss(verdict, saturating=config.losses.saturating_gan)
+    return losses.weighted_sum(parts, config.losses.weights), parts, features, labels
 
 
-def classify(nets: Networks, batch: Batch, fake: Tensor | None, config: Config) -> tuple[Tensor, Tensor, int]:
+def classify(
+    nets: Networks, batch: Batch, fake: Tensor | None, config: Config, phase: Phase = WHOLE
+) -> tuple[Tensor, Tensor, int]:
     """E on real and fake pairs (Eq. 4): logits (passes * B, N), features (passes * B, F), passes.
 
-    In one batch they share one set of batch statistics, which fits both; in two, neither fits the other's.
+    They go through it in one batch and share one set of batch statistics, which fits both; in two batches neither set
+    fits the other's.
     """
     if fake is None:
         return *nets.classifier(batch.image), 1
-    if config.reads_pictures_alone:
+    if phase.classifier == "images":
         return *nets.classifier(batch.image, torch.zeros_like(batch.image)), 1
     fake = nets.system.as_read(fake)
-    fake = fake if config.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
-    real_pair, fake_pair = (
-        pictures_for_classifier(*blanked(batch.image, face, config), config.classifier_input)
-        for face in (batch.average, fake)
-    )
-    if config.joint_batch:
-        together = [torch.cat(pictures) for pictures in zip(real_pair, fake_pair, strict=True)]  # (2B, 3, S, S) each
-        return *nets.classifier(*together), 2
-    outputs = [nets.classifier(*pair) for pair in (real_pair, fake_pair)]
-    logits, features = (torch.cat(tensors) for tensors in zip(*outputs, strict=True))  # (2B, N), (2B, F)
-    return logits, features, 2
+    fake = fake if config.losses.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
+    real_pair, fake_pair = (blanked(batch.image, face, config) for face in (batch.average, fake))
+    together = [torch.cat(images) for images in zip(real_pair, fake_pair, strict=True)]  # (2B, 3, S, S) each
+    return *nets.classifier(*together), 2
 
 
 def blanked(image: Tensor, face: Tensor, config: Config) -> tuple[Tensor, Tensor]:
-    """The pairs (B, 3, S, S) each, with the average half of a random ``blank_average`` of them set to mid grey, 0, and
-    the picture half of another ``blank_picture`` of them; never both halves of one. Only where E reads pairs.
+    """The pairs (B, 3, S, S) each, with the average half of a random ``average_dropout`` of them set to mid grey, 0,
+    and the image half of another ``image_dropout`` of them; never both halves of one.
     """
-    if config.classifier_input != "pair" or config.blank_average == config.blank_picture == 0:
+    if config.classifier.average_dropout == config.classifier.image_dropout == 0:
         return image, face
     draw = torch.rand(len(face), 1, 1, 1, device=face.device)  # (B, 1, 1, 1) in [0, 1)
-    return image * (draw < 1 - config.blank_picture), face * (draw >= config.blank_average)
+    return image * (draw < 1 - config.classifier.image_dropout), face * (draw >= config.classifier.average_dropout)
 
 
-def train_step(nets: Networks, batch: Batch, config: Config, accelerator: Accelerator, step: int) -> dict[str, float]:
+def train_step(  # noqa: PLR0917
+    nets: Networks, batch: Batch, config: Config, accelerator: Accelerator, step: int, phase: Phase = WHOLE
+) -> dict[str, float]:
     """One update of D, then one of G and E, then one of the centres. Returns the unweighted losses.
 
     Raises InputError that names the step and the terms when a loss is not finite; nothing is updated by it.
     """
-    batch = mixed(batch, config.mixup)
+    batch = mixed(batch, config.preprocess.mixup)
     with accelerator.autocast():
-        batch = softened(nets, batch, config.soft_labels)
+        rising = 1.0 if nets.teachers else phase.done  # teachers know from the start
+        batch = softened(nets, batch, config.classifier.soft_labels * rising)
     fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
     parts: Parts = {}
-    if nets.discriminator is not None and fake is not None and config.lambda_gan:
+    if nets.discriminator is not None and fake is not None and phase.discriminator:
         total, d_parts = discriminator_objective(nets, batch, fake.detach())
         parts |= d_parts
         _minimize(nets, ("discriminator",), total, d_parts, accelerator, step)
     with frozen(nets.plain_discriminator):
-        total, joint_parts, features, labels = joint_objective(nets, batch, fake, config)
+        total, joint_parts, features, labels = joint_objective(nets, batch, fake, config, phase)
         _minimize(nets, ("generator", "classifier"), total, joint_parts, accelerator, step)
     if len(labels):
         sums = nets.centers.class_sums(features, labels)  # (N, F + 1)
