@@ -6,7 +6,7 @@ Both read the same files from disk. Plain: facenet-pytorch's ``MTCNN.detect(imag
 picture at a time in one process, with torch's threads as they come. Ours: ``find_faces``, which also aligns. The two
 take turns; the ratio printed is the median over the rounds, of which the first also holds the loading of libraries
 and networks, for both. Then boxes are compared on pictures with a border, since the library misplaces those at
-the picture's edge (see src/ifgan/faces/mtcnn.py); unless 95 % agree to a pixel the script fails. Without --pictures
+the picture's edge (see src/ifgan/faces/detect.py); unless 95 % agree to a pixel the script fails. Without --pictures
 it draws faces.
 """
 

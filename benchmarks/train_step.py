@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ifgan.config import Config
 from ifgan.data.pairs import Batch
-from ifgan.models.attention import SelfAttention
+from ifgan.models.generator import SelfAttention
 from ifgan.presets import make_config
 from ifgan.training import step as step_module
 from ifgan.training.fit import make_accelerator

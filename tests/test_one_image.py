@@ -6,15 +6,17 @@ Small where the paper is large: 96 pixels for 224, four people for a hundred, on
 import csv
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import ifgan
 from drawn_faces import draw_face, on_canvas
 from ifgan import losses
 from ifgan.data.averages import average_faces
@@ -28,9 +30,9 @@ from ifgan.faces.model_input import to_model_input
 from ifgan.faces.picture import open_picture
 from ifgan.faces.pipeline import find_faces
 from ifgan.models.checkpoint import load_trained, save_trained
-from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
+from ifgan.models.ifgan import Classifier
 from ifgan.predict import Prediction, Recognizer
 from ifgan.presets import make_config
 from ifgan.training.fit import fit, make_accelerator
@@ -141,8 +143,8 @@ def test_every_loss_has_its_weight(tour: SimpleNamespace):
     nets = build_networks(CONFIG, len(EXPRESSIONS), make_accelerator(CONFIG))
     fake = nets.generator(tour.batch.image)
     total, parts, _, _ = joint_objective(nets, tour.batch, fake, CONFIG)
-    assert parts.keys() == CONFIG.losses.weights.keys()
-    by_hand = sum(CONFIG.losses.weights[name] * loss.item() for name, loss in parts.items())
+    assert parts.keys() == {"gan", "l1", "softmax", "island"}
+    by_hand = sum(getattr(CONFIG.losses, name) * loss.item() for name, loss in parts.items())
     assert total.item() == pytest.approx(by_hand, rel=1e-5)
     assert parts["l1"].item() == pytest.approx((fake - tour.batch.average).abs().mean().item(), rel=1e-5)
     assert discriminator_objective(nets, tour.batch, fake.detach())[1].keys() == {"discriminator"}
@@ -189,6 +191,36 @@ def test_the_recognizer_goes_the_same_way_and_answers_in_json(run: RunFolder, to
     assert predict_files([tour.photo], str(run.path), str(tour.root / "out.jsonl")) == 0
     line = json.loads((tour.root / "out.jsonl").read_text())
     assert line == {"image": str(tour.photo), "faces": [face.to_dict()], "error": None}
+
+
+def files_of(work: Callable[[], object]) -> list[str]:
+    """The files of the package whose functions run while ``work`` does, in the order in which they come in."""
+    root, files = Path(ifgan.__file__).parent, {}
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and Path(frame.f_code.co_filename).is_relative_to(root):
+            files[Path(frame.f_code.co_filename).relative_to(root).as_posix()] = None
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return list(files)
+
+
+def test_the_document_names_the_files_that_an_image_and_a_batch_go_through(run: RunFolder, tour: SimpleNamespace):
+    recognizer = Recognizer.from_pretrained(run.path)
+    recognizer(tour.photo)  # which makes its detector
+    accelerator = make_accelerator(CONFIG)
+    nets = build_networks(CONFIG, len(EXPRESSIONS), accelerator)
+    ways = {
+        "Image": files_of(lambda: recognizer(tour.photo)),
+        "Batch": files_of(lambda: train_step(nets, tour.batch, CONFIG, accelerator, 0)),
+    }
+    for what, files in ways.items():
+        assert f"**{what}:** {', '.join(f'`{file}`' for file in files)}." in " ".join(DOCUMENT.read_text().split())
+    assert len(ways["Image"]) <= 8 and len(ways["Batch"]) <= 6
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.__name__)

@@ -17,7 +17,7 @@ from ifgan.cli import build_parser
 from ifgan.errors import InputError
 from ifgan.labels import EXPRESSIONS
 from ifgan.models.build import build_system
-from ifgan.models.classifier import Classifier
+from ifgan.models.ifgan import Classifier
 from ifgan.models.tensor_file import read_tensors
 from ifgan.predict import find_checkpoint
 from ifgan.presets import make_config

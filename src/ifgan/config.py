@@ -137,11 +137,6 @@ class Losses(Section):
     saturating_gan: bool = False
     """the generator minimises Eq. 2 to the letter, not the non-saturating form"""
 
-    @property
-    def weights(self) -> dict[str, float]:
-        """Eq. 1's lambdas by the names that the losses have."""
-        return {"gan": self.gan, "l1": self.l1, "softmax": self.softmax, "island": self.island}
-
 
 class Phases(Section):
     """When each network joins, as shares of the epochs, and which epoch is kept."""

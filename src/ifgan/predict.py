@@ -20,7 +20,7 @@ from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import device_named, device_of
-from ifgan.models.system import Redraw, to_probabilities
+from ifgan.models.ifgan import Redraw, to_probabilities
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 # Faces at a time. On a CPU more costs memory (the paper's networks take 4 GB for 32) and gains nothing.

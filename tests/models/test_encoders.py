@@ -8,8 +8,7 @@ from torch.testing import assert_close
 from ifgan.errors import InputError
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
-from ifgan.models.encoders import FromUnitRange, backbone_encoder
-from ifgan.models.generator import Generator
+from ifgan.models.generator import FromUnitRange, Generator, backbone_encoder
 from ifgan.models.packaged_weights import packaged_state
 from tiny_runs import tiny
 

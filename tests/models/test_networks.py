@@ -9,12 +9,11 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from ifgan.errors import InputError
-from ifgan.models.attention import SelfAttention
 from ifgan.models.build import build_discriminator, build_system
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
-from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
-from ifgan.models.generator import PLACES, Generator
+from ifgan.models.generator import PLACES, Generator, SelfAttention
+from ifgan.models.ifgan import Classifier
 from ifgan.presets import make_config
 
 

@@ -7,7 +7,7 @@ import timm
 import torch
 
 from ifgan.errors import InputError
-from ifgan.models.classifier import Classifier
+from ifgan.models.ifgan import Classifier
 from ifgan.models.packaged_weights import PACKAGED, packaged_state
 
 

@@ -22,8 +22,8 @@ from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import Trained, load_trained
-from ifgan.models.classifier import Classifier
 from ifgan.models.device import device_of, fastest_device
+from ifgan.models.ifgan import Classifier
 from ifgan.models.packaged_weights import PACKAGED
 from ifgan.training.run_folder import RunFolder
 

@@ -32,7 +32,7 @@ from ifgan.faces.model_input import InputForm
 from ifgan.files import read_json, read_text, write_atomically, write_text
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, read_about
-from ifgan.models.system import System, to_probabilities
+from ifgan.models.ifgan import System, to_probabilities
 from ifgan.training.networks import Networks
 from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data

@@ -22,7 +22,7 @@ from ifgan.processors import processors
 
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
 _TOO_LARGE = "not enough memory for this picture"
-_NETWORKS = ("ifgan.faces.mtcnn", "facenet_pytorch.models.mtcnn")
+_NETWORKS = ("ifgan.faces.detect", "facenet_pytorch.models.mtcnn")
 
 Source = str | Path | np.ndarray | Image.Image
 

@@ -56,11 +56,6 @@ def leave_out_pooling(backbone: nn.Module, name: str) -> None:
     backbone.maxpool = nn.Identity()
 
 
-def to_imagenet_range(pictures: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """From [-1, 1] to what ImageNet's networks expect: (B, C, S, S) with ``mean`` and ``std`` (1, C, 1, 1)."""
-    return ((pictures + 1) / 2 - mean) / std
-
-
 def read_part(source: str, part: str) -> dict[str, Tensor]:
     """Of a checkpoint of ifgan, or of "ifgan-wild", the weights of one part of its system, by their names within it;
     empty where it has none. Raises InputError for a file that is missing or can't be read.

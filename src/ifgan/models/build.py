@@ -5,11 +5,10 @@ import torch
 from ifgan.config import LEVELS, Config
 from ifgan.errors import InputError, one_line
 from ifgan.models.backbones import NOT_OF_FACES, read_part
-from ifgan.models.classifier import Classifier
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
+from ifgan.models.ifgan import Classifier, System
 from ifgan.models.mixture import Mixture
-from ifgan.models.system import System
 
 
 def build_system(config: Config, classes: int, *, pretrained: str | None = None) -> System:

@@ -15,7 +15,7 @@ from ifgan.config import Config, from_dict, to_dict
 from ifgan.errors import InputError
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.models.build import build_system
-from ifgan.models.system import System
+from ifgan.models.ifgan import System
 from ifgan.models.tensor_file import read_header, read_tensors, write_tensors
 from ifgan.weights import PACKAGED_MODEL
 

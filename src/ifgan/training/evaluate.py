@@ -9,7 +9,7 @@ from ifgan import metrics
 from ifgan.data.on_device import PairsOnDevice
 from ifgan.data.pairs import FacePairs
 from ifgan.models.device import device_of
-from ifgan.models.system import System, to_probabilities
+from ifgan.models.ifgan import System, to_probabilities
 from ifgan.progress import track
 
 

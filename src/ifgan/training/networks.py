@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ifgan.config import Config
 from ifgan.losses import Centers
 from ifgan.models.build import build_discriminator, build_system, check_size
-from ifgan.models.system import System
+from ifgan.models.ifgan import System
 from ifgan.seeds import seed_for
 
 Teacher = Callable[[Tensor], Tensor]  # pictures (B, 3, S, S) in [-1, 1] -> probabilities (B, N)

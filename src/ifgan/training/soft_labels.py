@@ -15,7 +15,7 @@ from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import load_trained
-from ifgan.models.system import System, to_probabilities
+from ifgan.models.ifgan import System, to_probabilities
 from ifgan.training.networks import Networks, Teacher
 
 

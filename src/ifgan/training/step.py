@@ -59,7 +59,8 @@ def joint_objective(
         if nets.plain_discriminator is not None and phase.discriminator:
             verdict = nets.plain_discriminator(batch.image, fake).float()  # (B, 1, P, P)
             parts["gan"] = losses.generator_loss(verdict, saturating=config.losses.saturating_gan)
-    return losses.weighted_sum(parts, config.losses.weights), parts, features, labels
+    weights = {name: getattr(config.losses, name) for name in parts}
+    return losses.weighted_sum(parts, weights), parts, features, labels
 
 
 def classify(
@@ -98,10 +99,12 @@ def train_step(  # noqa: PLR0917
 
     Raises InputError that names the step and the terms when a loss is not finite; nothing is updated by it.
     """
-    batch = mixed(batch, config.preprocess.mixup)
-    with accelerator.autocast():
-        rising = 1.0 if nets.teachers else phase.done  # teachers know from the start
-        batch = softened(nets, batch, config.classifier.soft_labels * rising)
+    if config.preprocess.mixup:
+        batch = mixed(batch, config.preprocess.mixup)
+    if config.classifier.soft_labels:
+        with accelerator.autocast():
+            rising = 1.0 if nets.teachers else phase.done  # teachers know from the start
+            batch = softened(nets, batch, config.classifier.soft_labels * rising)
     fake = None if nets.generator is None else nets.generator(batch.image).float()  # (B, 3, S, S) in [-1, 1]
     parts: Parts = {}
     if nets.discriminator is not None and fake is not None and phase.discriminator:
