@@ -30,6 +30,7 @@ from ifgan.presets import make_config
 from ifgan.training import step as step_module
 from ifgan.training.fit import make_accelerator
 from ifgan.training.networks import Networks, build_networks
+from ifgan.training.schedule import Phase
 
 CLASSES = 6
 
@@ -128,7 +129,9 @@ def unfused(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     return torch.optim.Adam(group["params"], fused=False, foreach=False, **options)
 
 
-def _one_after_the_other(nets: Networks, batch: Batch, fake: Tensor, config: Config) -> tuple[Tensor, Tensor, int]:
+def _one_after_the_other(
+    nets: Networks, batch: Batch, fake: Tensor, config: Config, phase: Phase
+) -> tuple[Tensor, Tensor, int]:
     """Real and fake pairs through E in two batches."""
     outputs = [
         nets.classifier(*step_module.blanked(batch.image, face, config))

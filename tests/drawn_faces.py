@@ -1,8 +1,8 @@
 """Drawn faces for the tests: no photograph, no licence, found by MTCNN.
 
-``draw_face(seed, expression="happiness")`` gives a picture and its five landmarks. The seed is the person (skin, hair,
+``draw_face(seed, expression="happiness")`` gives an image and its five landmarks. The seed is the person (skin, hair,
 proportions), the expression moves brows, lids and mouth, so the two can be told apart as in a real set. At 256
-pixels the eyes and the nose tip lie near ifgan's template: the picture passes for an aligned face as well.
+pixels the eyes and the nose tip lie near ifgan's template: the image passes for an aligned face as well.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _UNIT = 256.0  # coordinates below are pixels of a 256-pixel picture
 
 @dataclass(frozen=True)
 class Look:
-    """Who it is. Lengths in pixels of a 256-pixel picture, colours RGB."""
+    """Who it is. Lengths in pixels of a 256-pixel image, colours RGB."""
 
     skin: tuple[int, int, int]
     hair: tuple[int, int, int]
@@ -111,7 +111,7 @@ def draw(
 def on_canvas(
     faces: list[tuple[np.ndarray, np.ndarray]], height: int, width: int, corners_xy: list[tuple[int, int]]
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Several drawn faces pasted on one grey picture: (height, width, 3) uint8 and each face's landmarks in it."""
+    """Several drawn faces pasted on one grey image: (height, width, 3) uint8 and each face's landmarks in it."""
     canvas = np.full((height, width, 3), 128, np.uint8)
     landmarks = []
     for (image, points), (x, y) in zip(faces, corners_xy, strict=True):
@@ -121,7 +121,7 @@ def on_canvas(
 
 
 class _Pen:
-    """Draws in pixels of a 256-pixel picture on a finer canvas."""
+    """Draws in pixels of a 256-pixel image on a finer canvas."""
 
     def __init__(self, size: int) -> None:
         self.size = size

@@ -37,7 +37,7 @@ FROZEN = {
     "evaluate": "run --data --split --json",
     "report": "runs --out --split --notes --against",
     "export": "model --out --format --full",
-    "predict": "pictures --model --json --faces --aligned --one --workers",
+    "predict": "images --model --json --faces --aligned --one --workers",
 }
 
 
@@ -100,7 +100,7 @@ def test_prepare_offers_every_set_and_every_option_of_its_reader() -> None:
 
 
 def posed(root: Path) -> Path:
-    """One subject of BU-3DFE's layout: every level of two expressions, and the neutral picture."""
+    """One subject of BU-3DFE's layout: every level of two expressions, and the neutral image."""
     root.mkdir()
     for kind in ("NE00", *(f"{name}{level:02d}" for name in ("AN", "HA") for level in range(1, 5))):
         Image.fromarray(draw_face(1, 32)[0]).save(root / f"F0001_{kind}WH_F2D.png")
@@ -147,7 +147,7 @@ def test_some_inputs_failed_is_status_1(tmp_path: Path, capsys: pytest.CaptureFi
     root = posed(tmp_path / "in")
     (root / "F0001_AN04WH_F2D.png").write_text("broken")
     assert main(["prepare", "bu3dfe", str(root), "--out", str(tmp_path / "out"), "--aligned"]) == 1
-    assert "F0001_AN04WH_F2D.png: is not a picture" in capsys.readouterr().out
+    assert "F0001_AN04WH_F2D.png: is not an image" in capsys.readouterr().out
 
 
 def failing(error: BaseException) -> Callable[..., int]:

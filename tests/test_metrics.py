@@ -55,7 +55,7 @@ def test_a_temperature_changes_no_decision():
 
 
 def test_where_all_are_right_confidence_is_as_high_as_so_many_pictures_bear_out():
-    """Right 240 times of 240, said with 0.8: one wrong picture more or less makes no leap."""
+    """Right 240 times of 240, said with 0.8: one wrong image more or less makes no leap."""
     told = np.full((240, 6), 0.04) + 0.76 * np.eye(6)[np.arange(240) % 6]
     true = np.arange(240) % 6
     confidence = metrics.tempered(told, metrics.fit_temperature(told, true)).max(axis=1)

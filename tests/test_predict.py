@@ -103,7 +103,7 @@ def test_no_face_is_an_empty_list(recognizer: Recognizer) -> None:
 def test_what_cannot_be_read_raises(recognizer: Recognizer, photo: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("text")
     for source in (tmp_path / "a.jpg", [photo, tmp_path / "a.jpg"]):
-        with pytest.raises(PictureError, match=r"a\.jpg: is not a picture"):
+        with pytest.raises(PictureError, match=r"a\.jpg: is not an image"):
             recognizer(source)
 
 
@@ -218,7 +218,7 @@ def test_average_faces_can_be_saved(recognizer: Recognizer, photo: np.ndarray) -
 
 
 def test_a_wrong_word_for_redrawing_is_refused(model: Path, tmp_path: Path) -> None:
-    """Silently drawn freely, more of the person would be in the picture than was asked for."""
+    """Silently drawn freely, more of the person would be in the image than was asked for."""
     with pytest.raises(InputError, match="redraw 'mixtures': expected one of free, mixture"):
         Recognizer.from_pretrained(model, redraw="mixtures")
     save_trained(tmp_path / "b.safetensors", tiny_trained("baseline"))
@@ -294,6 +294,6 @@ def test_a_device_is_there_or_one_sentence(model: Path) -> None:
 def test_one_picture_is_no_stream_of_them(recognizer: Recognizer, photo: np.ndarray) -> None:
     """A name would be read letter by letter, an array row by row."""
     for single in ("photo.jpg", Path("photo.jpg"), photo, Image.fromarray(photo)):
-        with pytest.raises(InputError, match="takes several pictures"):
+        with pytest.raises(InputError, match="takes several images"):
             next(recognizer.stream(single))  # type: ignore[arg-type]
     assert len(recognizer((photo, photo))) == 2

@@ -17,6 +17,7 @@ from ifgan.commands.parser import Parser
 from ifgan.commands.status import WRONG_USE
 from ifgan.config import merged, nested, settings
 from ifgan.errors import InputError
+from ifgan.experiments.variants import VARIANTS
 from ifgan.presets import make_config
 
 INTERRUPTED, PIPE_CLOSED = 130, 141  # what a shell reports for SIGINT and SIGPIPE
@@ -31,10 +32,9 @@ _POSITIONAL = {
     "figure": ("kind", "run"),
     "audit": ("runs",),
     "leakage": ("run",),
-    "predict": ("pictures",),
+    "predict": ("images",),
     "export": ("model",),
 }
-_MANY = {"pictures": Path, "levels": str, "subjects": str, "points": str, "against": str}
 _SPELLED = {("check", "json_file"): "json", ("evaluate", "json_file"): "json", ("predict", "json_out"): "json"}
 
 
@@ -76,14 +76,22 @@ def _add_arguments(parser: Parser, name: str, function: Callable[..., int]) -> N
             options = {"action": "store_true", "help": text.get(parameter.name)}
         elif not required:
             options["default"] = parameter.default
-        if parameter.name in _MANY and parameter.annotation is not int:  # synthesize --subjects is a number
-            options |= {"nargs": "+", "type": _MANY[parameter.name]}
+        if (item := _item_of(parameter.annotation)) is not None:
+            options |= {"nargs": "+", "type": item}
         if parameter.name in _POSITIONAL.get(name, ()):
             parser.add_argument(parameter.name, **options)
         else:
             flag = _SPELLED.get((name, parameter.name), parameter.name.replace("_", "-"))
             needed = {"required": True} if required else {}
             parser.add_argument(f"--{flag}", dest=parameter.name, **options, **needed)
+
+
+def _item_of(annotation: Any) -> type | None:
+    """What a list, or a list that may be left out, holds."""
+    for part in (annotation, *get_args(annotation)):
+        if get_origin(part) is list:
+            return get_args(part)[0]
+    return None
 
 
 def _add_train_arguments(parser: Parser) -> None:
@@ -107,8 +115,7 @@ def _add_crossval_arguments(parser: Parser) -> None:
         "--methods",
         type=str,
         default="baseline,ifgan-noattention,ifgan",
-        help="comma-separated: the paper's three, or baseline-noisland, ifgan-nogan, ifgan-nol1, ifgan-noisland, "
-        "ifgan-generated, ifgan-separate",
+        help=f"comma-separated, of {', '.join(VARIANTS)}",
     )
     parser.add_argument("--only", type=int, nargs="*", default=[], help="these folds' numbers; unset: all")
     few = "the whole comparison once for each of these numbers of training subjects, drawn by the seed; unset: all"
@@ -117,7 +124,7 @@ def _add_crossval_arguments(parser: Parser) -> None:
         "--measure",
         type=Literal["validation", "test"],
         default="test",
-        help="on which pictures; validation: for choosing settings, the test pictures stay unseen",
+        help="on which images; validation: for choosing settings, the test images stay unseen",
     )
     parser.add_argument("--engine", type=Literal["local", "ray"], default="local", help="one by one, or a Ray cluster")
     parser.add_argument("--cpus-per-fold", dest="cpus_per_fold", type=float, default=1.0, help="ray: CPUs a run takes")
@@ -147,7 +154,7 @@ def _add_protocol_arguments(parser: Parser) -> None:
         "--leaks",
         type=Literal["stop", "drop"],
         default="stop",
-        help="training pictures that are held out too, or nearly: stop, or leave them out of training",
+        help="training images that are held out too, or nearly: stop, or leave them out of training",
     )
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help="print what would be done, then stop")
 

@@ -236,11 +236,13 @@ class Config(Section):
         if self.method != "baseline" and self.preprocess.image_size % side:
             raise ValueError(f"preprocess.image_size {self.preprocess.image_size} is not divisible by {side}")
         if classifier.soft_labels and not (self.optimizer.weights_ema or classifier.teachers):
-            raise ValueError("classifier.soft_labels: only with weights_ema or teachers, whose prediction they take")
+            raise ValueError(
+                "classifier.soft_labels: only with optimizer.weights_ema or teachers, whose prediction they take"
+            )
         if classifier.teachers and not classifier.soft_labels:
             raise ValueError("classifier.teachers: only with soft_labels, the share that is theirs")
         if classifier.average_dropout + classifier.image_dropout > 1:
-            raise ValueError("average_dropout and image_dropout: expected shares of at most 1 together")
+            raise ValueError("classifier.average_dropout, image_dropout: expected shares of at most 1 together")
         return self
 
     def changed(self, **changes: Any) -> "Config":
@@ -315,15 +317,17 @@ def from_dict(values: Mapping[str, Any], *, source: str = "") -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise InputError(f"{source}: {_sentence(error)}" if source else _sentence(error)) from error
+        raise InputError(f"{source}: {sentence_of(error)}" if source else sentence_of(error)) from error
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence_of(error: ValidationError) -> str:
     """The first fault, in words."""
     fault = error.errors()[0]
     name, given, limits = ".".join(map(str, fault["loc"])), fault["input"], fault.get("ctx", {})
     if fault["type"] == "extra_forbidden":
         return f"unknown field {name!r}"
+    if fault["type"] == "missing":
+        return f"{name}: is missing"
     if fault["type"] == "value_error":
         return str(limits["error"])
     expected = {
@@ -351,7 +355,15 @@ def read_config(path: Path) -> Config:
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: can't be read as a configuration ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{path}: can't be read as a configuration ({_reason(error)})") from error
     if not isinstance(values, dict):
-        raise InputError(f"{path}: expected names and values, one a line")
+        raise InputError(f"{path}: expected sections, each with names and values")
     return from_dict(values, source=str(path))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    mark = getattr(error, "problem_mark", None)
+    where = "" if mark is None else f" in line {mark.line + 1}"
+    return f"{str(error).splitlines()[0]}{where}"

@@ -8,7 +8,7 @@ class InputError(ValueError):
 
 
 class PictureError(InputError):
-    """One picture that can't be used. Batches skip it, list it with this reason, and go on."""
+    """One image that can't be used. Batches skip it, list it with this reason, and go on."""
 
 
 def one_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
-"""The losses, one function an equation. Paper §3.2, Eq. 1-5.
+"""The losses. Paper §3.2, Eq. 1-5.
 
-Every function returns a scalar. `weighted_sum` (Eq. 1) is the only place where weights meet losses.
+Every function returns a scalar. `weighted_sum` (Eq. 1) is the only place where its lambdas meet losses.
 What the equations leave open is in docs/choices.md.
 """
 

@@ -1,6 +1,6 @@
 """How good the expressions are, from labels and probabilities. Paper §4.4 reports accuracy.
 
-Letters: M pictures, N classes. Labels are indices into the run's labels.
+Letters: M images, N classes. Labels are indices into the run's labels.
 """
 
 import numpy as np
@@ -13,19 +13,19 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
 
 
 def accuracy(confusion: np.ndarray) -> float:
-    """Share of pictures that were predicted right; nan when there are none."""
+    """Share of images that were predicted right; nan when there are none."""
     total = confusion.sum()
     return float(np.trace(confusion) / total) if total else float("nan")
 
 
 def recall_per_class(confusion: np.ndarray) -> np.ndarray:
-    """(N,): of each true class, the share found; nan for a class without pictures."""
+    """(N,): of each true class, the share found; nan for a class without images."""
     totals = confusion.sum(axis=1)
     return np.divide(np.diag(confusion), totals, out=np.full(len(totals), np.nan), where=totals > 0)
 
 
 def balanced_accuracy(confusion: np.ndarray, known: np.ndarray | None = None) -> float:
-    """Mean recall over the classes that have pictures, and that are ``known``, (N,) bool, to whoever predicted."""
+    """Mean recall over the classes that have images, and that are ``known``, (N,) bool, to whoever predicted."""
     recalls = recall_per_class(confusion)[slice(None) if known is None else known]
     return float(np.nanmean(recalls)) if np.isfinite(recalls).any() else float("nan")
 
@@ -38,7 +38,7 @@ def macro_f1(confusion: np.ndarray) -> float:
 
 
 def expected_calibration_error(probabilities: np.ndarray, true: np.ndarray, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal-width confidence bins, weighted by their pictures.
+    """Mean gap between confidence and accuracy over equal-width confidence bins, weighted by their images.
 
     probabilities: (M, N), rows sum to 1; true: (M,). Guo et al., https://arxiv.org/abs/1706.04599, Eq. 3.
     """
@@ -47,7 +47,7 @@ def expected_calibration_error(probabilities: np.ndarray, true: np.ndarray, bins
 
 
 def reliability(probabilities: np.ndarray, true: np.ndarray, bins: int = 15) -> tuple[np.ndarray, ...]:
-    """Of equal-width confidence bins, (bins,) each: pictures, their mean confidence, the share that is right; the last
+    """Of equal-width confidence bins, (bins,) each: images, their mean confidence, the share that is right; the last
     two are 0 in an empty bin.
     """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == true
@@ -63,11 +63,11 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def fit_temperature(probabilities: np.ndarray, true: np.ndarray) -> float:
-    """The temperature in [0.25, 10] that makes the true labels likeliest, to be fitted on validation pictures. It
+    """The temperature in [0.25, 10] that makes the true labels likeliest, to be fitted on validation images. It
     changes no decision. Guo et al., §4.2.
 
-    One more picture than there are is thought of, whose label is anybody's guess (Platt's smoothing): else, where all
-    pictures are right, no temperature would be low enough.
+    One more image than there are is thought of, whose label is anybody's guess (Platt's smoothing): else, where all
+    images are right, no temperature would be low enough.
     """
     logs, (pictures, classes) = _log(probabilities), np.shape(probabilities)
     target = (pictures * np.eye(classes)[true] + 1 / classes) / (pictures + 1)  # (M, N)

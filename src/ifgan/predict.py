@@ -1,4 +1,4 @@
-"""Expressions and redrawn faces, from pictures.
+"""Expressions and redrawn faces, from images.
 
 recognizer = Recognizer.from_pretrained()
 for face in recognizer("photo.jpg"):
@@ -30,7 +30,7 @@ Picture = str | Path | Image.Image | np.ndarray
 
 @dataclass(frozen=True)
 class Prediction:
-    """One face: ``box`` [x0, y0, x1, y1] and ``landmarks`` five [x, y] in pixels of the picture (none of a face that
+    """One face: ``box`` [x0, y0, x1, y1] and ``landmarks`` five [x, y] in pixels of the image (none of a face that
     the caller said is aligned), and the probability of every expression that the model knows.
     """
 
@@ -42,7 +42,7 @@ class Prediction:
     average_face: Image.Image | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, without the picture."""
+        """Plain values, without the image."""
         return {
             "box": [round(value, 2) for value in self.box],
             "landmarks": [[round(value, 2) for value in point] for point in self.landmarks],
@@ -54,18 +54,18 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PictureFaces:
-    """What became of one picture. ``error`` is None or one sentence; there are no faces then."""
+    """What became of one image. ``error`` is None or one sentence; there are no faces then."""
 
     faces: tuple[Prediction, ...] = ()
     error: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, without the pictures."""
+        """Plain values, without the images."""
         return {"faces": [face.to_dict() for face in self.faces], "error": self.error}
 
 
 class Recognizer:
-    """Reads expressions off every face of a picture."""
+    """Reads expressions off every face of an image."""
 
     def __init__(self, trained: Trained, *, aligned: bool = False) -> None:
         self.trained = trained
@@ -87,7 +87,7 @@ class Recognizer:
         """From the model in the package (docs/model_card.md), a run folder, a ``.safetensors`` file, a folder with
         ``model.safetensors``, or a Hugging Face id.
 
-        ``aligned``: pictures are aligned faces already, their central square is read without detection. ``redraw``:
+        ``aligned``: images are aligned faces already, their central square is read without detection. ``redraw``:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
         who it was; None for what the model was trained with. ``device``: as torch names it, or "auto" for a GPU where
         there is one. Raises InputError for a model that isn't there or is broken, a device that isn't there, and a
@@ -128,19 +128,19 @@ class Recognizer:
     def stream(
         self, sources: Iterable[Picture], *, every_face: bool = True, workers: int | None = None
     ) -> Iterator[PictureFaces]:
-        """One result a picture, in order, in bounded memory; a picture that can't be read is one result's ``error``.
+        """One result an image, in order, in bounded memory; an image that can't be read is one result's ``error``.
 
         ``every_face=False`` reads the most prominent face only. ``workers``: processes that look for faces; None
         takes all cores (a script then needs its ``if __name__ == "__main__":``), 0 works in this process.
-        Crops of consecutive pictures go through the network together: probabilities differ from those of a picture
-        alone by rounding only. Raises InputError for a single picture.
+        Crops of consecutive images go through the network together: probabilities differ from those of an image
+        alone by rounding only. Raises InputError for a single image.
         """
         if isinstance(sources, str | bytes | Path | np.ndarray | Image.Image):
-            raise InputError("stream: takes several pictures; call the recognizer itself with a single one")
+            raise InputError("stream: takes several images; call the recognizer itself with a single one")
         waiting: list[FoundFaces] = []
         for found in self._found(sources, every_face, workers):
             waiting.append(found)
-            # Without a face there is nothing to wait for, unless an earlier picture does.
+            # Without a face there is nothing to wait for, unless an earlier image does.
             if not waiting[0].aligned or max(len(waiting), sum(len(one.aligned) for one in waiting)) >= self._batch:
                 yield from self._read_pictures(waiting)
                 waiting = []
@@ -163,7 +163,7 @@ class Recognizer:
 
     def read(self, crops: list[np.ndarray]) -> list[Prediction]:
         """Predictions for aligned faces, square uint8 RGB each, without their places. Raises PictureError for other
-        pictures, and InputError for a model whose output is not finite.
+        images, and InputError for a model whose output is not finite.
         """
         batches = (crops[start : start + self._batch] for start in range(0, len(crops), self._batch))
         return [prediction for batch in batches for prediction in self._read_batch(batch)]

@@ -1,4 +1,4 @@
-"""Builders of small sources and prepared sets: pictures are noise of a seed, so that any two differ."""
+"""Builders of small sources and prepared sets: images are noise of a seed, so that any two differ."""
 
 import importlib.util
 import sys
@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def prepared_set(folder: Path, samples: list[Sample], seed: int = 0) -> Path:
-    """A prepared set: smooth pictures (noise of 8x8 enlarged), one per sample, each different."""
+    """A prepared set: smooth images (noise of 8x8 enlarged), one per sample, each different."""
     for index, sample in enumerate(samples):
         small = Image.fromarray(noise(1000 * seed + index, 8))
         save(folder / sample.image, np.asarray(small.resize((256, 256), Image.Resampling.BICUBIC)))

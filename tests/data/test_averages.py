@@ -1,4 +1,4 @@
-"""Average faces: the plain mean of exactly the training pictures."""
+"""Average faces: the plain mean of exactly the training images."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_written_averages_read_back_equal(folder, tmp_path):
 
 def test_what_cannot_be_averaged_is_named(folder, tmp_path):
     samples = read_manifest(folder)
-    with pytest.raises(InputError, match="no training picture"):
+    with pytest.raises(InputError, match="no training image"):
         average_faces(folder, [])
     Image.new("RGB", (64, 64)).save(folder / samples[3].image)
     with pytest.raises(PictureError, match=r"s01_happiness\.png: is 64x64"):

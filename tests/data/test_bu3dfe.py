@@ -11,7 +11,7 @@ OTHER_FILES = ("F3D.wrl", "F3D.bnd", "F3D.bmp", "RAW.wrl", "RAW.pse", "RAW.png")
 
 
 def tree(root, subjects, ending="bmp", ethnicity="WH"):
-    """Empty files with the owner's names: a reader opens no picture."""
+    """Empty files with the owner's names: a reader opens no image."""
     for subject in subjects:
         (root / subject).mkdir(parents=True)
         for code, level in [(c, f"{n:02d}") for c in CODES for n in range(1, 5)] + [("NE", "00")]:
@@ -111,7 +111,7 @@ def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
                 picture = build.photograph(drawn, person, name, 160, level=level / 4, margin=40)
                 build.save(root / subject / f"{subject}_{code}{level:02d}WH_F2D.bmp", picture)
     text = build.prepared_and_checked(capsys, "bu3dfe", str(root), "--out", str(tmp_path / "set"))
-    assert "bu3dfe: 1200 pictures of 100 people" in text
+    assert "bu3dfe: 1200 images of 100 people" in text
     assert ", ".join(f"{name} 200" for name in names) in text
 
 

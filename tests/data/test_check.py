@@ -145,7 +145,7 @@ def test_faulty_folds(folder):
 
 def test_an_expression_without_training_pictures(official):
     change(official, 6, expression="contempt")
-    assert any("no training picture shows contempt" in problem for problem in check(official).problems)
+    assert any("no training image shows contempt" in problem for problem in check(official).problems)
 
 
 def test_listed_twice_and_not_listed(folder, build):

@@ -39,7 +39,7 @@ def touch(path, text=""):
 
 
 def write(root, subject, sequence, frames, code=None, folders=OWNERS, flat=False):
-    """One sequence: empty frames (a reader opens no picture) and, with ``code``, its emotion file."""
+    """One sequence: empty frames (a reader opens no image) and, with ``code``, its emotion file."""
     images, emotions = (root / folder / ("" if flat else f"{subject}/{sequence}") for folder in folders)
     for frame in frames:
         touch(images / f"{subject}_{sequence}_{frame:08d}.png")
@@ -279,7 +279,7 @@ def test_grey_and_colour_frames_are_prepared_side_by_side(tmp_path, build):
     report = prepare("ckplus", tmp_path / "in", tmp_path / "out", aligned=True, neutral=True)
     assert report.counts["expressions"] == {"disgust": 3, "neutral": 1}
     assert [item.file for item in report.rejected] == ["Emotion/S010/001/S010_001_00000004_emotion.txt"]
-    assert "expected 1236 pictures, found 4" in report.text()
+    assert "expected 1236 images, found 4" in report.text()
 
 
 @pytest.mark.slow
@@ -296,5 +296,5 @@ def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
             name = f"{subject}_{sequence}_{int(frame):08d}.png"
             build.save(root / "cohn-kanade-images" / subject / sequence / name, grey)
     text = build.prepared_and_checked(capsys, "ckplus", str(root), "--out", str(tmp_path / "set"))
-    assert "ckplus: 927 pictures of 106 people" in text
+    assert "ckplus: 927 images of 106 people" in text
     assert ", ".join(f"{name} {3 * number}" for name, number in COUNTS.items()) in text

@@ -139,7 +139,7 @@ def test_usual_landmarks_are_a_face_in_the_middle():
 def test_prepared_without_detection_and_compared_with_the_owners_counts(tmp_path):
     report = prepare("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), tmp_path / "out")
     assert report.counts["pictures"] == 7 and not report.failed
-    assert "expected 28709 train pictures, found 3" in report.text()
+    assert "expected 28709 train images, found 3" in report.text()
     image = open_picture(tmp_path / "out/images/row0000000.png")
     assert image.shape == (256, 256, 3)
     # The picture is the enlarged one, not a crop of it: reduced again it is close to the source.

@@ -51,7 +51,7 @@ def test_unknown_expression_folder_is_named(tmp_path, build):
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         read("folder", tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_bad_rows_are_rejected_and_the_others_read(root):
         ("image,subject,expression,split\na.png,s,fear,later\n", ["line 2", "'later'"]),
         ("image,expression\na.png,fear\n", ["column 'subject' is missing"]),
         ("image,subject\na.png,s\n", ["column 'expression' is missing"]),
-        ("image,subject,expression\n", ["lists no pictures"]),
+        ("image,subject,expression\n", ["lists no images"]),
         ("", ["column 'image' is missing"]),
         ("image,subject,expression\na.png,s,fear,extra,more\n", ["line 2", "more cells"]),
     ],

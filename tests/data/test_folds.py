@@ -61,8 +61,8 @@ def test_balanced_evens_out_a_skewed_set():
         ((ids(9), "step", 10), "9 subjects can't make 10 folds"),
         ((ids(9), "random", 3), "'random' is unknown"),
         ((ids(9), "step", 2), "2 is too few"),
-        (([*ids(9), ""], "step", 3), "subject id for every picture"),
-        ((ids(9), "balanced", 3), "needs the pictures"),
+        (([*ids(9), ""], "step", 3), "subject id for every image"),
+        ((ids(9), "balanced", 3), "needs the images"),
     ],
 )
 def test_folds_that_cannot_be(arguments, words):
@@ -178,7 +178,7 @@ def test_an_official_validation_part_is_kept():
     ("samples", "words"),
     [
         ([*official(), sample("", "anger", "", "images/x.png")], r"images/x\.png has no split"),
-        ([*official(), sample("", "contempt", "test", "images/x.png")], "no training picture shows contempt"),
+        ([*official(), sample("", "contempt", "test", "images/x.png")], "no training image shows contempt"),
         ([sample("", "anger", "test")], "no tenth"),
     ],
 )

@@ -19,7 +19,7 @@ def owners_names(ending="tiff"):
 
 
 def touch(root, *names):
-    """Empty files: a reader opens no picture."""
+    """Empty files: a reader opens no image."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
@@ -70,7 +70,7 @@ def test_of_the_same_picture_the_owners_format_is_taken(tmp_path):
     touch(tmp_path, "KA.AN1.39.jpg", "z/KA.AN1.39.tiff", "a/KA.AN1.39.png")
     reading = read_jaffe(tmp_path)
     assert [p.source for p in reading.items] == ["z/KA.AN1.39.tiff"]
-    assert "left aside, the same picture again: a/KA.AN1.39.png, KA.AN1.39.jpg" in reading.notes
+    assert "left aside, the same image again: a/KA.AN1.39.png, KA.AN1.39.jpg" in reading.notes
 
 
 def test_missing_and_odd_pictures_are_named(tmp_path):
@@ -78,7 +78,7 @@ def test_missing_and_odd_pictures_are_named(tmp_path):
     touch(tmp_path, *kept, "XX.AN1.1.tiff", "figure.png")
     notes = "\n".join(read_jaffe(tmp_path).notes)
     assert "missing subjects: KL" in notes
-    assert "no picture of: UY fear" in notes and "UY neutral" not in notes
+    assert "no image of: UY fear" in notes and "UY neutral" not in notes
     assert "not a JAFFE name: figure.png, XX.AN1.1.tiff" in notes
     assert "UY fear, UY neutral" in "\n".join(read_jaffe(tmp_path, neutral=True).notes)
 
@@ -86,7 +86,7 @@ def test_missing_and_odd_pictures_are_named(tmp_path):
 @pytest.mark.parametrize("name", ["F0001_AN04WH_F2D.bmp", "README_FIRST.txt"])
 def test_wrong_root(tmp_path, name):
     touch(tmp_path, name)
-    with pytest.raises(InputError, match=r"no JAFFE picture .* KA.AN1.39.tiff"):
+    with pytest.raises(InputError, match=r"no JAFFE image .* KA.AN1.39.tiff"):
         read_jaffe(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         read_jaffe(tmp_path / "absent")

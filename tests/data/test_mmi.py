@@ -112,7 +112,7 @@ def test_a_full_copy_leaves_aside_what_is_not_of_the_set_and_says_so(whole):
         *(f"left aside, 1 clips of emotion {code}: S053-02{code}" for code in "789"),
         "left aside, 1 clips that the public list of 208 leaves out: S002-106",
         "left aside, 1 clips without an emotion: S053-099",
-        f"left aside, 1 sessions of pictures: {SHAPE}/502",
+        f"left aside, 1 sessions of images: {SHAPE}/502",
         "left aside, 4 clips in view 1, not frontal: S021-003, S021-004, S021-005, S021-006",
     ]
 
@@ -294,7 +294,7 @@ def mark_of(image):
 
 
 def face_frames(drawn, frames=12, narrow=1.0):
-    """Frames of one drawn person, in the middle of the picture; ``narrow`` < 1 squeezes the face as a turn does."""
+    """Frames of one drawn person, in the middle of the image; ``narrow`` < 1 squeezes the face as a turn does."""
     face, landmarks = drawn.draw_face(1, FACE, "happiness")
     canvas, _ = drawn.on_canvas([(face, landmarks)], HEIGHT, WIDTH, [((WIDTH - FACE) // 2, (HEIGHT - FACE) // 2)])
     if narrow < 1:
@@ -436,7 +436,7 @@ def test_prepared_from_clip_to_aligned_face(tmp_path, drawn, monkeypatch):
     report = prepare("mmi", tmp_path / "in", tmp_path / "out", workers=1)
     assert report.counts["expressions"] == {"sadness": 3} and report.counts["subjects"] == 1
     assert [item.file for item in report.rejected] == [f"{SHAPE}/2/S001-100.avi"]
-    assert "expected 624 pictures, found 3" in report.text()
+    assert "expected 624 images, found 3" in report.text()
     for number in ("005", "006", "007"):
         assert open_picture(tmp_path / "out" / "images" / f"S031_001_{number}.png").shape == (256, 256, 3)
 
@@ -455,7 +455,7 @@ def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
             frames = beside(frames, grey_like(frames))
         write_video(root / SHAPE / str(number) / f"{row['subject']}-{row['clip']}.avi", frames)
     text = build.prepared_and_checked(capsys, "mmi", str(root), "--out", str(tmp_path / "set"))
-    assert "mmi: 624 pictures of 31 people" in text
+    assert "mmi: 624 images of 31 people" in text
     assert ", ".join(f"{name} {3 * number}" for name, number in COUNTS.items()) in text
 
 

@@ -68,5 +68,5 @@ def test_the_device_makes_what_files_give(
 
 def test_more_than_is_kept_in_memory_is_refused(located: list[LocatedSample], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs_module, "CACHE_LIMIT_BYTES", 1000)
-    with pytest.raises(InputError, match="12 pictures of 64 pixels take more than"):
+    with pytest.raises(InputError, match="12 images of 64 pixels take more than"):
         PairsOnDevice(made(located, InputForm()), CPU)

@@ -1,4 +1,4 @@
-"""Preparing: resumable, idempotent, one bad picture loses no other, nothing half-written."""
+"""Preparing: resumable, idempotent, one bad image loses no other, nothing half-written."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def test_the_prepared_folder(root, tmp_path):
 
 
 def test_a_second_run_changes_no_byte_and_says_the_same(root, tmp_path, build):
-    (root / "sad" / "broken.png").write_bytes(b"no picture")
+    (root / "sad" / "broken.png").write_bytes(b"no image")
     first = prepare("folder", root, tmp_path / "out", aligned=True)
     before = build.contents(tmp_path / "out")
     picture = tmp_path / "out" / read_manifest(tmp_path / "out")[0].image
@@ -146,7 +146,7 @@ def test_out_inside_the_source_is_refused(root):
 def test_no_usable_picture_at_all(tmp_path):
     (tmp_path / "in" / "sad").mkdir(parents=True)
     (tmp_path / "in" / "sad" / "a.png").write_text("x")
-    with pytest.raises(InputError, match=r"none of its 1 pictures .* sad/a\.png: is not a picture"):
+    with pytest.raises(InputError, match=r"none of its 1 images .* sad/a\.png: is not an image"):
         prepare("folder", tmp_path / "in", tmp_path / "out", aligned=True)
 
 
@@ -245,7 +245,7 @@ def test_two_pictures_of_one_name_are_refused(tmp_path, monkeypatch, build):
 
 
 def test_a_source_that_has_changed_is_prepared_again_and_no_other(root, tmp_path, build):
-    """The same name, another picture: its old face must not stay under its new label."""
+    """The same name, another image: its old face must not stay under its new label."""
     out = tmp_path / "out"
     prepare("folder", root, out, aligned=True)
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (out / "images").iterdir()}

@@ -1,6 +1,6 @@
 """RAF-DB: the owner's layout and the Kaggle mirror with the full counts, on generated trees, and what goes wrong.
 
-Counts by split and code: the owner's list (list_patition_label.txt); which picture shows what is made up here.
+Counts by split and code: the owner's list (list_patition_label.txt); which image shows what is made up here.
 """
 
 import os
@@ -27,7 +27,7 @@ POINTS = ((150.5, 80.25), (90.0, 82.0), (121.0, 110.0), (140.0, 140.0), (95.0, 1
 SORTED = [(90.0, 82.0), (150.5, 80.25), (121.0, 110.0), (95.0, 141.5), (140.0, 140.0)]
 SMALL = {"train_00001": 5, "train_00002": 4, "test_0001": 7, "test_0002": 1}
 # What a small copy can't help saying.
-ALWAYS = ("missing, neither picture nor label", "_manu_attri.txt file: no gender")
+ALWAYS = ("missing, neither image nor label", "_manu_attri.txt file: no gender")
 
 
 def full_labels():
@@ -69,7 +69,7 @@ def rows(labels):
 
 
 def owners(base, labels, annotated=True):
-    """The owner's folders, filled with empty pictures: a reader opens none."""
+    """The owner's folders, filled with empty images: a reader opens none."""
     touch(base / LIST, rows(labels))
     fill(base / "Image/aligned", {f"{name}_aligned.jpg": b"" for name in labels})
     fill(base / "Image/original", {f"{name}.jpg": b"" for name in labels})
@@ -199,7 +199,7 @@ def test_the_kaggle_mirror_gives_the_same_samples(full_crops, tmp_path):
     reading = read_rafdb(kaggle(tmp_path, full_labels()))
     assert labels_of(reading) == labels_of(full_crops)
     assert reading.aligned and not rejected(reading)
-    assert reading.notes == ("15339 of 15339 pictures have no _manu_attri.txt file: no gender, age, ethnicity",)
+    assert reading.notes == ("15339 of 15339 images have no _manu_attri.txt file: no gender, age, ethnicity",)
 
 
 @pytest.mark.parametrize("shape", [{"tables": False}, {"folders": False}])
@@ -232,7 +232,7 @@ def test_both_layouts_side_by_side_are_one_set_and_a_contradiction_is_rejected(t
     assert file == "basic/Image/aligned/test_0001_aligned.jpg"
     assert "basic/EmoLabel/list_patition_label.txt line 3 says 7" in reason and "says 2" in reason
     assert pictures(reading)[0].source == "basic/Image/aligned/train_00001_aligned.jpg"
-    assert any("the same picture again: mirror/DATASET/" in note for note in reading.notes)
+    assert any("the same image again: mirror/DATASET/" in note for note in reading.notes)
 
 
 @pytest.mark.parametrize("code", ["0", "8", "-1", "5.0", "x", "05"])
@@ -251,10 +251,10 @@ def test_a_row_without_picture_a_picture_without_row_and_odd_names(root):
     touch(root / "Image/aligned/train_4_aligned.jpg")
     touch(root / "__MACOSX/Image/aligned/._train_00001_aligned.jpg")
     reading = read_rafdb(root)
-    assert rejected(reading) == {"test_0001_aligned.jpg": f"no such picture, but {LIST} line 3 lists it"}
+    assert rejected(reading) == {"test_0001_aligned.jpg": f"no such image, but {LIST} line 3 lists it"}
     assert notes(reading) == [
         "left aside, not a RAF-DB name: Image/aligned/train_4_aligned.jpg",
-        "left aside, pictures without a label: Image/aligned/train_00003_aligned.jpg",
+        "left aside, images without a label: Image/aligned/train_00003_aligned.jpg",
     ]
     (missing,) = (note for note in reading.notes if note.startswith("missing"))
     assert "label: train_00004, train_00005," in missing and "15329 more" in missing
@@ -346,7 +346,7 @@ def test_missing_annotations_are_counted(root):
     for name in ("train_00001", "test_0002"):
         (root / f"Annotation/manual/{name}_manu_attri.txt").unlink()
     reading = read_rafdb(root)
-    assert any(note.startswith("2 of 4 pictures have no _manu_attri.txt") for note in reading.notes)
+    assert any(note.startswith("2 of 4 images have no _manu_attri.txt") for note in reading.notes)
     assert not rejected(reading)
     assert rejected(read_rafdb(root, images="original")) == {
         f"Image/original/{name}.jpg": f"has no landmarks, {name}_manu_attri.txt is missing"
@@ -403,12 +403,12 @@ def test_crops_are_prepared_whole_and_photographs_by_the_owners_points(tmp_path,
         build.save(source / f"Image/aligned/{name}_aligned.jpg", face[14:114, 14:114])
         build.save(source / f"Image/original/{name}.jpg", canvas)
         touch(source / f"Annotation/manual/{name}_manu_attri.txt", attributes(points=landmarks[[1, 0, 2, 4, 3]]))
-    touch(source / "Image/aligned/test_0002_aligned.jpg", b"no picture")
+    touch(source / "Image/aligned/test_0002_aligned.jpg", b"no image")
 
     crops = prepare("rafdb", source, tmp_path / "crops")
     assert crops.counts["splits"] == {"train": 2, "test": 1}
     assert [item.file for item in crops.rejected] == ["Image/aligned/test_0002_aligned.jpg"]
-    assert "expected 12271 train pictures, found 2" in crops.text()
+    assert "expected 12271 train images, found 2" in crops.text()
     small = open_picture(source / "Image/aligned/train_00001_aligned.jpg")
     large = open_picture(tmp_path / "crops/images/train_00001.png")
     assert large.shape == (256, 256, 3) and abs(large.mean() - small.mean()) < 2  # the whole crop, enlarged
@@ -434,7 +434,7 @@ def test_the_commands_on_a_full_copy(tmp_path, build, drawn, capsys):
         path.unlink()  # empty, and a link of all others
         build.save(path, build.photograph(drawn, person, CODED[code - 1], 100, shade=0.4))
     text = build.prepared_and_checked(capsys, "rafdb", str(root.parent), "--out", str(tmp_path / "set"))
-    assert "rafdb: 15339 pictures" in text
+    assert "rafdb: 15339 images" in text
     assert "train 12271, test 3068" in text
     both = {name: one + other for name, one, other in zip(CODED, *COUNTS.values(), strict=True)}
     assert all(f"{name} {number}" in text for name, number in both.items())

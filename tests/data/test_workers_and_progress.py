@@ -44,15 +44,15 @@ def test_plain_lines_off_a_terminal(monkeypatch):
     stream = io.StringIO()
     assert list(progress.track(range(6), "check", 6, stream=stream)) == list(range(6))
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "check: 3/6 pictures, 0.2/s, 12 s left"
-    assert lines[-1].startswith("check: 6/6 pictures")
+    assert lines[0] == "check: 3/6 images, 0.2/s, 12 s left"
+    assert lines[-1].startswith("check: 6/6 images")
 
 
 def test_unknown_total_and_nothing_at_all():
     stream = io.StringIO()
     assert list(progress.track(iter("ab"), "x", stream=stream)) == ["a", "b"]
     assert list(progress.track([], "x", 0, stream=stream)) == []
-    assert "x: 2/2 pictures" in stream.getvalue() and "x: 0/0" in stream.getvalue()
+    assert "x: 2/2 images" in stream.getvalue() and "x: 0/0" in stream.getvalue()
 
 
 def test_a_bar_on_a_terminal():

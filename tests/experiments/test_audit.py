@@ -110,7 +110,7 @@ def test_intervals_of_measures_that_are_no_means():
 
 
 def test_the_runs_of_two_sets_on_a_third_are_two_methods(home: Path, tmp_path: Path):
-    """Each picture once in the count, however many folds read it; and no set's runs among another's."""
+    """Each image once in the count, however many folds read it; and no set's runs among another's."""
     third = make_prepared(tmp_path / "raw-3", tmp_path / "third", subjects=3, first=70)
     manifest = pd.read_csv(third / "manifest.csv", dtype=str, keep_default_na=False)
     manifest.assign(gender="male", subject="").to_csv(third / "manifest.csv", index=False)

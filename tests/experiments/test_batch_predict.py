@@ -1,4 +1,4 @@
-"""The batch command: what Recognizer says, a line a picture, in order; one bad file loses no other."""
+"""The batch command: what Recognizer says, a line an image, in order; one bad file loses no other."""
 
 import json
 import os
@@ -29,7 +29,7 @@ FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten pictures in two folders: every third broken, one without a face, one with three."""
+    """Ten images in two folders: every third broken, one without a face, one with three."""
     root = tmp_path_factory.mktemp("pictures")
     for index in range(10):
         faces = [draw_face(index + 10 * n, 110) for n in range({4: 0, 6: 3}.get(index, 1))]
@@ -183,7 +183,7 @@ def test_folders(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     Image.new("RGB", (64, 64)).save(tmp_path / ".thumbnails" / "a.png")
     assert main(["predict", str(tmp_path), "--model", str(model)]) == 1
     (line,) = lines(capsys.readouterr().out)
-    assert line["image"] == str(tmp_path) and line["error"].startswith(f"{tmp_path}: holds no picture")
+    assert line["image"] == str(tmp_path) and line["error"].startswith(f"{tmp_path}: holds no image")
     Image.new("RGB", (64, 64)).save(tmp_path / "folder.png" / "A.JPEG")
     assert main(["predict", str(tmp_path), "--model", str(model)]) == 0
     assert lines(capsys.readouterr().out) == [
@@ -199,16 +199,16 @@ def test_a_file_name_of_another_encoding(model: Path, tmp_path: Path, capsys: py
 
 
 def test_no_photograph_is_written_over(model: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """``--json *.jpg`` reads like a switch; a list of lines may lie beside the pictures, but not be one."""
+    """``--json *.jpg`` reads like a switch; a list of lines may lie beside the images, but not be one."""
     photo = folder / "a" / "0.png"
     before = photo.read_bytes()
     assert main(["predict", "--model", str(model), "--json", str(photo), str(folder / "b" / "0.png")]) == 2
-    assert "has the name of a picture" in capsys.readouterr().err
+    assert "has the name of an image" in capsys.readouterr().err
     named = folder / "named"
     named.write_bytes(before)
     try:
         assert main(["predict", "--model", str(model), str(named), "--json", str(named)]) == 2
-        assert "is one of the pictures" in capsys.readouterr().err
+        assert "is one of the images" in capsys.readouterr().err
         assert named.read_bytes() == photo.read_bytes() == before
     finally:
         named.unlink()
@@ -226,7 +226,7 @@ def test_redrawn_faces_below_the_pictures_are_not_read_again(model: Path, folder
 
 
 def test_what_a_folder_hides_is_told(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Files of other kinds, pictures behind a link, and a folder that can't be looked into."""
+    """Files of other kinds, images behind a link, and a folder that can't be looked into."""
     (tmp_path / "album").mkdir()
     (tmp_path / "far").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "album" / "a.jpg")
@@ -236,7 +236,7 @@ def test_what_a_folder_hides_is_told(model: Path, tmp_path: Path, capsys: pytest
     assert main(["predict", str(tmp_path / "album"), "--model", str(model)]) == 0
     said = capsys.readouterr()
     assert [Path(line["image"]).name for line in lines(said.out)] == ["a.jpg", "b.pgm"]
-    assert "left aside, no picture's suffix: " in said.err and "c.heic" in said.err
+    assert "left aside, no image's suffix: " in said.err and "c.heic" in said.err
 
 
 def test_a_folder_that_cannot_be_read_is_one_failure(

@@ -1,4 +1,4 @@
-"""The report in a real browser, where there is one: nothing on its console, every picture drawn, no network."""
+"""The report in a real browser, where there is one: nothing on its console, every image drawn, no network."""
 
 import re
 import shutil

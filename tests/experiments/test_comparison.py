@@ -12,7 +12,7 @@ from ifgan.training.evaluate import Evaluation
 
 
 def outcome(method: str, hits: list[list[bool]], fold: int = 0, first: int = 0) -> RunOutcome:
-    """Two classes; ``hits[s]`` says which pictures of subject s are predicted right; the true class is 0."""
+    """Two classes; ``hits[s]`` says which images of subject s are predicted right; the true class is 0."""
     flat = np.array([hit for subject in hits for hit in subject])
     probabilities = np.stack([np.where(flat, 0.9, 0.2), np.where(flat, 0.1, 0.8)], axis=1)
     subjects = tuple(f"s{first + k}" for k, subject in enumerate(hits) for _ in subject)
@@ -31,7 +31,7 @@ def test_the_difference_is_that_of_pooled_accuracies():
 
 
 def test_p_counts_the_signs_that_are_as_extreme():
-    """Five subjects, each one picture better: of 2**5 signs two are as extreme, so p = 2/32."""
+    """Five subjects, each one image better: of 2**5 signs two are as extreme, so p = 2/32."""
     found = compare([outcome("ifgan", [[True]] * 5)], [outcome("baseline", [[False]] * 5)])
     assert found is not None
     assert found.p_value == pytest.approx(2 / 32)
@@ -67,7 +67,7 @@ def test_what_can_not_be_compared_is_not(ours: RunOutcome, theirs: RunOutcome):
 
 
 def ten_of(method: str, rights: list[int]) -> list[RunOutcome]:
-    """A fold a number: so many of its ten people right, one picture each."""
+    """A fold a number: so many of its ten people right, one image each."""
     return [
         outcome(method, [[person < count] for person in range(10)], fold, first=10 * fold)
         for fold, count in enumerate(rights)
@@ -89,7 +89,7 @@ def test_p_over_folds_is_that_of_students_paired_t():
     [
         pytest.param([7], [5], None, id="one fold says nothing"),
         pytest.param([5, 6], [5, 6], 1, id="no difference"),
-        pytest.param([6, 7], [5, 6], None, id="the same difference everywhere, which few pictures make likely"),
+        pytest.param([6, 7], [5, 6], None, id="the same difference everywhere, which few images make likely"),
         pytest.param([6, 8], [5, 5], 2 * (1 - 0.8524163823495667), id="one and three of ten: t = 2"),
     ],
 )
@@ -126,7 +126,7 @@ def test_the_interval_of_sure_things_is_that_of_as_many_people():
 
 
 def test_a_picture_of_nobody_known_is_one_picture_in_however_many_folds():
-    """Ten runs' answers on the same forty pictures tell no more than forty pictures do."""
+    """Ten runs' answers on the same forty images tell no more than forty images do."""
     hits = [[k % 3 > 0] for k in range(40)]
     one = nobody(outcome("a", hits), "abcd")
     ten = [replace(one, fold=fold) for fold in range(10)]
@@ -141,7 +141,7 @@ def test_pictures_in_another_order_are_not_compared():
 
 
 def nobody(of: RunOutcome, names: str) -> RunOutcome:
-    """The same, of pictures whose people nobody knows."""
+    """The same, of images whose people nobody knows."""
     images = tuple(f"{names[k % len(names)]}{k}" for k in range(len(of.subjects)))
     return replace(of, subjects=("",) * len(of.subjects), images=images)
 
@@ -153,7 +153,7 @@ def test_outcomes_of_different_labels_are_not_pooled():
 
 
 def test_the_interval_is_that_of_subjects_not_of_pictures():
-    """Two hundred pictures of four people are four observations: the interval must be wide."""
+    """Two hundred images of four people are four observations: the interval must be wide."""
     low, high = accuracy_interval([outcome("a", [[True] * 50, [True] * 50, [False] * 50, [False] * 50])])
     assert high - low > 0.7
 

@@ -68,14 +68,14 @@ def test_settings_are_chosen_without_a_look_at_test_pictures(colours: Path, tmp_
     assert people <= kept and "2 of 3" in report.text()
     for form in ("txt", "md", "tex"):
         assert "all are flattered" in (report.folder / f"methods.{form}").read_text()
-        assert "the fold's validation pictures" in (report.folder / f"folds.{form}").read_text()
+        assert "the fold's validation images" in (report.folder / f"folds.{form}").read_text()
     assert "flattered" in write_report(runs / "colours", tmp_path / "part").text()  # the plan is one folder up
-    assert "No test picture was looked at" in report.page.read_text()
+    assert "No test image was looked at" in report.page.read_text()
     assert [end.kept for end in run(colours, runs, only=(0, 1))] == [False] * 4
     assert "split" not in json.loads((runs / "results.json").read_text())
     assert "flattered" not in write_report(runs, tmp_path / "tested").text()
     again = write_report(runs, tmp_path / "again", split="validation")
-    assert "flattered" in again.text() and "No test picture" not in again.page.read_text()
+    assert "flattered" in again.text() and "No test image" not in again.page.read_text()
     before = (runs / "results.json").read_bytes()
     run(colours, runs, only=(0, 1), measure="validation")
     assert (runs / "results.json").read_bytes() == before  # once tested, a test it stays

@@ -115,7 +115,7 @@ def test_a_split_without_such_pictures_is_one_sentence(tmp_path: Path):
     part = manifest["subject"].map(lambda name: "validation" if name == "s3" else "train")
     manifest.assign(split=part).to_csv(data / "manifest.csv", index=False)
     train_tiny(tiny(method="baseline", epochs=1), load_run_data(data, SplitChoice()), tmp_path / "run")
-    with pytest.raises(InputError, match="no test pictures"):
+    with pytest.raises(InputError, match="no test images"):
         evaluate_run(tmp_path / "run", data)
     assert len(evaluate_run(tmp_path / "run", data, "validation").images) == 3
 
@@ -184,7 +184,7 @@ def test_an_epoch_that_was_not_chosen_on_validation_is_not_measured(
 
 
 def test_people_of_training_are_not_unseen_in_another_preparation(prepared: Path, tmp_path: Path):
-    """As sets/ckplus and sets/ckplus-neutral: other pictures, the same people. Of rendered people and folders a name
+    """As sets/ckplus and sets/ckplus-neutral: other images, the same people. Of rendered people and folders a name
     says nothing.
     """
     sets = [shutil.copytree(prepared, tmp_path / name) for name in ("ckplus", "ckplus-neutral")]

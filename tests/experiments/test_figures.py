@@ -42,7 +42,7 @@ def test_a_figure_is_written(options: list[str], runs: Path, prepared: Path, tmp
         pytest.param("baseline", ["transfer"], "no generator", id="baseline"),
         pytest.param("ifgan", ["transfer", "--subjects", "s1"], "'s1' is not in this split", id="a training subject"),
         pytest.param("ifgan", ["attention", "--points", "0.3"], "expected x,y shares", id="half a point"),
-        pytest.param("ifgan", ["attention", "--points", "0.3,1.3"], "outside the picture", id="a point outside"),
+        pytest.param("ifgan", ["attention", "--points", "0.3,1.3"], "outside the image", id="a point outside"),
         pytest.param("ifgan", ["attention", "--without-inputs"], "without-inputs: does nothing", id="inputs stay"),
         pytest.param("ifgan", ["transfer", "--place", "skip"], "place: does nothing", id="no module"),
         pytest.param("ifgan", ["transfer", "--people=all", "--split=train"], "no parts", id="a part of all"),

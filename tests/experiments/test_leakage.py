@@ -84,7 +84,7 @@ def test_components_are_those_of_a_principal_component_analysis(shape: tuple[int
     [
         pytest.param(["s0"] * 4, ["a", "b"] * 2, "at least two people; found 1", id="one person"),
         pytest.param(["s0", "s1"] * 2, ["a"] * 4, "at least two groups", id="one group"),
-        pytest.param(["s0", "s0", "s1", "s1"], ["a", "b", "a", "a"], "subject s1 has pictures of a only", id="missing"),
+        pytest.param(["s0", "s0", "s1", "s1"], ["a", "b", "a", "a"], "subject s1 has images of a only", id="missing"),
     ],
 )
 def test_what_can_not_be_asked(people: list[str], groups: list[str], words: str):
@@ -100,13 +100,13 @@ def test_groups_of_pictures():
 
 
 def test_shares_are_means_over_people():
-    """Somebody on ninety pictures counts like anybody else, and so chance is one of as many as there are."""
+    """Somebody on ninety images counts like anybody else, and so chance is one of as many as there are."""
     subjects = np.array(["often"] * 90 + ["a"] * 5 + ["b"] * 5)
     right = np.array([True] * 90 + [True] * 5 + [False] * 5)
-    found = Leakage((), subjects, "picture", {"people with a single picture": 3}, {})
+    found = Leakage((), subjects, "picture", {"people with a single image": 3}, {})
     assert found.share(right)["share"] == pytest.approx(2 / 3) and found.chance == pytest.approx(1 / 3)
     assert found.share(subjects == "often")["share"] == pytest.approx(found.chance)  # always the most frequent one
-    assert "Left out: 3 people with a single picture." in found.table().note
+    assert "Left out: 3 people with a single image." in found.table().note
     nobody = found.share(np.zeros(100, bool))
     assert (nobody["share"], nobody["low"]) == (0, 0) and nobody["high"] > 0.5  # three people are no proof
 
@@ -219,7 +219,7 @@ def test_what_is_refused(home: Path, run: str, options: dict, words: str):
     [
         pytest.param(1, 3, "expression", id="one person"),
         pytest.param(3, 1, "expression", id="one expression each"),
-        pytest.param(3, 1, "picture", id="one picture each"),
+        pytest.param(3, 1, "picture", id="one image each"),
     ],
 )
 def test_sets_in_which_nobody_can_be_asked_about(home: Path, tmp_path: Path, subjects: int, kept: int, groups):
@@ -236,7 +236,7 @@ def test_frames_of_one_film_are_one_picture_to_a_probe(home: Path, tmp_path: Pat
     films = make_prepared(tmp_path / "raw", tmp_path / "films", subjects=3, first=60)
     manifest = pd.read_csv(films / "manifest.csv", dtype=str, keep_default_na=False)
     manifest.assign(sequence="1").to_csv(films / "manifest.csv", index=False)
-    with pytest.raises(InputError, match="two pictures each; found 0"):
+    with pytest.raises(InputError, match="two images each; found 0"):
         measure_leakage(home / "ifgan", films, people="all", groups="picture")
     manifest.assign(sequence="1", intensity=manifest["expression"]).to_csv(films / "manifest.csv", index=False)
     assert len(measure_leakage(home / "ifgan", films, people="all", groups="picture").subjects) == 9

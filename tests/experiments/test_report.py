@@ -295,7 +295,7 @@ def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):
 
 
 def test_of_unknown_people_nothing_is_claimed(runs: Path, tmp_path: Path):
-    """As of RAF-DB: its official split keeps pictures apart, and nobody knows who is on them."""
+    """As of RAF-DB: its official split keeps images apart, and nobody knows who is on them."""
     for name, data in (("baseline", "one"), ("ifgan", "one"), ("baseline", "two")):
         shutil.copytree(runs / name, tmp_path / "runs" / data / name)
         path = tmp_path / "runs" / data / name / "split.json"
@@ -304,7 +304,7 @@ def test_of_unknown_people_nothing_is_claimed(runs: Path, tmp_path: Path):
         path.write_text(json.dumps(split))
     out = write_report(tmp_path / "runs", tmp_path / "report").folder
     page = (out / "report.html").read_text()
-    assert "Nobody knows who is on its pictures" in page and "has seen" not in page and "never seen" not in page
+    assert "Nobody knows who is on its images" in page and "has seen" not in page and "never seen" not in page
     assert "Generated faces" in page
     for table in (out / "methods.txt", out / "accuracy.txt"):
         assert "nobody knows whether they were seen" in table.read_text() and "never seen" not in table.read_text()
@@ -337,7 +337,7 @@ def test_a_second_set_leaves_no_record_that_looks_like_the_whole(runs: Path, pre
 
 
 def test_unknown_people_of_one_set_say_nothing_of_another(runs: Path, tmp_path: Path):
-    """CK+ beside RAF-DB, and CK+ with RAF-DB's pictures among those that train."""
+    """CK+ beside RAF-DB, and CK+ with RAF-DB's images among those that train."""
     for name, data, parts in (("a", "known", ["train"]), ("b", "unknown", ["train", "validation", "test"])):
         shutil.copytree(runs / "baseline", tmp_path / "runs" / name)
         path = tmp_path / "runs" / name / "split.json"
@@ -346,6 +346,6 @@ def test_unknown_people_of_one_set_say_nothing_of_another(runs: Path, tmp_path: 
             split["subjects"][part] = ["", *split["subjects"][part]] if data == "known" else [""]
         path.write_text(json.dumps(split | {"data": data}))
     page = page_of(tmp_path / "runs", tmp_path / "report")
-    assert "Data: known. Trained on 8 subjects and on pictures of unknown people, tested on others whom no" in page
-    assert "Data: unknown. Nobody knows who is on its pictures" in page
-    assert "of held-out pictures; pooled" in (tmp_path / "report" / "methods.txt").read_text()
+    assert "Data: known. Trained on 8 subjects and on images of unknown people, tested on others whom no" in page
+    assert "Data: unknown. Nobody knows who is on its images" in page
+    assert "of held-out images; pooled" in (tmp_path / "report" / "methods.txt").read_text()

@@ -130,8 +130,8 @@ def test_what_is_done_is_not_done_again(done: Path, work: Path, tmp_path: Path) 
             {"arms": {"a": {"discriminator_start": 0.75}, "b": {"trunk": {"arm": "a", "epochs": 3}}}},
             "differs from its trunk in phases.discriminator_start before epoch 3 ends",
         ),
-        ({"arms": {"../a": {}}}, "expected letters, digits and dashes"),
-        ({"arms": {"a": {"seeds": 3}}}, "seeds 3; expected a list"),
+        ({"arms": {"../a": {}}}, "should match pattern"),
+        ({"arms": {"a": {"seeds": 3}}}, "seeds: expected a list, got 3"),
         ({"arms": {"a": {"method": "best"}}}, "method 'best'"),
         ({"arms": {"a": {"sharpness": 3}}}, "unknown field 'sharpness'"),
         ({"arms": {"a": {"discriminator_start": 1.0}}}, "the discriminator would never join"),
@@ -168,7 +168,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("question: why\nsurprise: 3\n")
-    with pytest.raises(InputError, match="expected a study, with data and arms"):
+    with pytest.raises(InputError, match="study.yaml: data: is missing"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("a: [")
     with pytest.raises(InputError, match=r"study\.yaml: "):

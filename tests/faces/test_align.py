@@ -25,7 +25,7 @@ def similarity(angle_deg: float, scale: float, shift_xy: tuple[float, float]) ->
 
 
 def random_landmarks(rng: np.random.Generator) -> np.ndarray:
-    """Three points of a plausible face anywhere in a picture, turned by up to 60 degrees."""
+    """Three points of a plausible face anywhere in an image, turned by up to 60 degrees."""
     face = np.array([(-0.5, 0), (0.5, 0), (rng.uniform(-0.3, 0.3), rng.uniform(0.3, 0.8))])
     return transform_points(similarity(rng.uniform(-60, 60), rng.uniform(15, 200), rng.uniform(150, 400, 2)), face)
 
@@ -127,7 +127,7 @@ def test_a_large_picture_does_not_alias() -> None:
         ([(10, 10), (20, 10), (15, float("nan"))], "finite"),
         ([(10, 10), (10, 10.5), (10, 20)], "less than a pixel"),
         ([(45, 20), (15, 20), (30, 36)], "swapped"),
-        ([(1015, 20), (1045, 20), (1030, 36)], "outside the 60x60 picture"),
+        ([(1015, 20), (1045, 20), (1030, 36)], "outside the 60x60 image"),
     ],
 )
 def test_landmarks_that_no_face_has(points: list, match: str) -> None:

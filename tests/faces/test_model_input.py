@@ -1,4 +1,4 @@
-"""One function makes the model input: training, prediction and a prepared set give the same bits for a picture."""
+"""One function makes the model input: training, prediction and a prepared set give the same bits for an image."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -130,7 +130,7 @@ def test_a_blank_rectangle_is_mid_grey_and_all_else_is_left() -> None:
 
 
 def test_a_policy_erases_as_often_and_as_much_as_it_says_and_draws_all_else_alike() -> None:
-    """Areas uniform from a fiftieth to a third of the picture; rectangles inside it, lying and standing."""
+    """Areas uniform from a fiftieth to a third of the image; rectangles inside it, lying and standing."""
     rngs = [np.random.default_rng(seed) for seed in range(2000)]
     drawn = [AugmentationPolicy(True, 5, True, 96, zoom=0.1, erase=0.4).draw(rng) for rng in rngs]
     without = [

@@ -1,4 +1,4 @@
-"""The one door for pictures: every kind of file comes out as upright RGB, or is refused in one sentence."""
+"""The one door for images: every kind of file comes out as upright RGB, or is refused in one sentence."""
 
 import io
 import os
@@ -149,9 +149,9 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((20, 20), np.float32)).save(tmp_path / "float.tif")
     (tmp_path / "page.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n")  # starts no Ghostscript
     for name, match in {
-        "text.png": "is not a picture",
-        "empty.jpg": "is not a picture",
-        "page.jpg": "is not a picture",
+        "text.png": "is not an image",
+        "empty.jpg": "is not an image",
+        "page.jpg": "is not an image",
         "dot.png": "is 1x1 pixels, smaller than 16x16",
         "strip.png": "15x400",
         "float.tif": "floating-point",

@@ -27,7 +27,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         canvas, _ = on_canvas([draw_face(index, 140)], 240, 320, [(10 + 14 * index, 40)])
         path = folder / f"{index}.png"
         if index % BROKEN == 2:
-            path.write_bytes(b"no picture")
+            path.write_bytes(b"no image")
         else:
             picture = np.full((240, 320, 3), 128, np.uint8) if index % EMPTY == 1 else canvas
             Image.fromarray(picture).save(path)
@@ -49,7 +49,7 @@ def test_results_are_in_order_and_a_bad_file_loses_no_other(paths: list[Path]) -
     assert len(results) == len(paths)
     for index, (path, found) in enumerate(zip(paths, results, strict=True)):
         if index % BROKEN == 2:
-            assert found == FoundFaces(error=f"{path}: is not a picture (AVIF, BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP)")
+            assert found == FoundFaces(error=f"{path}: is not an image (AVIF, BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP)")
         elif index % EMPTY == 1:
             assert found == FoundFaces()
         else:
@@ -135,7 +135,7 @@ def test_a_picture_too_large_for_memory_is_one_error(monkeypatch: pytest.MonkeyP
         raise MemoryError
 
     monkeypatch.setattr(pipeline, "as_picture", full)
-    assert whole_picture(Request(Path("a.png"))).error == "a.png: not enough memory for this picture"
+    assert whole_picture(Request(Path("a.png"))).error == "a.png: not enough memory for this image"
 
 
 def test_nothing_to_do() -> None:

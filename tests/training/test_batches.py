@@ -1,4 +1,4 @@
-"""Which pictures make a batch, and in which order; the learning rate over epochs."""
+"""Which images make a batch, and in which order; the learning rate over epochs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Mixup: shares that add up, average faces that go with the pictures, losses that are expectations over the mixture."""
+"""Mixup: shares that add up, average faces that go with the images, losses that are expectations over the mixture."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from tiny_runs import tiny
 
 
 def batch_of(size: int = 12) -> Batch:
-    """A picture's three channels are its label's one-hot, its average face is the negative: a mixture tells of what it
+    """An image's three channels are its label's one-hot, its average face is the negative: a mixture tells of what it
     was made.
     """
     labels = torch.arange(size) % 3

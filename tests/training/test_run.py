@@ -1,4 +1,4 @@
-"""The way that the commands take, from settings and pictures to a folder marked done; nobody who is tested is seen."""
+"""The way that the commands take, from settings and images to a folder marked done; nobody who is tested is seen."""
 
 import shutil
 from contextlib import nullcontext
@@ -113,7 +113,7 @@ def test_the_schedule_reaches_the_weights(prepared: Path, tmp_path: Path) -> Non
         pytest.param("ifgan-nol1", {}, True, id="without L1 D is there from the start"),
         pytest.param("ifgan-nogan", {}, True, id="without D"),
         pytest.param("ifgan-separate", {"gan": 0.0}, True, id="L1 alone"),
-        pytest.param("ifgan", {"l1": 0.0}, False, id="D joins late, E reads pictures"),
+        pytest.param("ifgan", {"l1": 0.0}, False, id="D joins late, E reads images"),
         pytest.param("ifgan", {"l1": 0.0, "classifier_start": 0.0}, True, id="E teaches from the start"),
         pytest.param("ifgan-separate", {"l1": 0.0, "gan": 0.0}, False, id="nobody at all"),
         pytest.param("baseline", {"l1": 0.0}, True, id="no G"),
@@ -158,7 +158,7 @@ def test_a_run_that_never_began_leaves_its_folder_free(prepared: Path, tmp_path:
 def test_weights_that_break_in_an_epoch_s_last_step_stop_the_run(prepared: Path, tmp_path: Path) -> None:
     """No later loss tells of it."""
     config = tiny(method="baseline", epochs=1, batch_size=24, learning_rate=1e38, warmup_epochs=0.0, schedule="step")
-    with pytest.raises(InputError, match="epoch 1, on validation pictures: the model's output is not finite"):
+    with pytest.raises(InputError, match="epoch 1, on validation images: the model's output is not finite"):
         train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "run")
 
 

@@ -1,4 +1,4 @@
-"""Whose pictures train, validate and test when other sets join. Paper §4.3."""
+"""Whose images train, validate and test when other sets join. Paper §4.3."""
 
 from pathlib import Path
 
@@ -44,14 +44,14 @@ def test_whoever_is_held_out_is_in_no_other_set_and_no_average(tmp_path: Path) -
     added = [item.sample.subject for item in data.parts["train"] if item.folder == again]
     held_out = {item.sample.subject for split in ("validation", "test") for item in data.parts[split]}
     assert len(held_out) == 2 and not held_out & set(added)
-    assert any("6 pictures of other sets that show people who are held out" in s for s in data.record["left_out"])
+    assert any("6 images of other sets that show people who are held out" in s for s in data.record["left_out"])
     poison(again, held_out)
     assert_same_averages(data, load_run_data(own, SplitChoice(0), averages_from=(again,), leaks="drop"))
 
 
 def test_a_copy_of_a_tested_picture_under_another_name_is_in_no_average(tmp_path: Path) -> None:
     own, other, _ = with_a_copy(tmp_path)
-    with pytest.raises(InputError, match=r"averaged pictures are held out too \(1\)"):
+    with pytest.raises(InputError, match=r"averaged images are held out too \(1\)"):
         load_run_data(own, SplitChoice(0), averages_from=(other,))
     data = load_run_data(own, SplitChoice(0), averages_from=(other,), leaks="drop")
     kept = [np.asarray(Image.open(other / s.image), float) for s in read_manifest(other)
@@ -64,7 +64,7 @@ def test_a_picture_that_validates_and_is_tested_is_a_leak(tmp_path: Path) -> Non
     paths = {(s.subject, s.expression): own / s.image for s in read_manifest(own)}
     for who in ("s0", "s1"):  # tested, and validating, in fold 0
         Image.fromarray(checkered()).save(paths[who, "anger"])
-    with pytest.raises(InputError, match=r"validation pictures are held out too \(1\)"):
+    with pytest.raises(InputError, match=r"validation images are held out too \(1\)"):
         load_run_data(own, SplitChoice(0))
     data = load_run_data(own, SplitChoice(0), leaks="drop")
     assert len(data.parts["validation"]) == 2 and len(data.parts["test"]) == 3
@@ -85,7 +85,7 @@ def test_a_subject_in_two_parts_of_an_official_split_stops_the_run(tmp_path: Pat
 
 
 def with_a_copy(folder: Path) -> tuple[Path, Path, Path]:
-    """A set, another one, and the picture in it that is one of those tested in the first's fold 0."""
+    """A set, another one, and the image in it that is one of those tested in the first's fold 0."""
     own = make_prepared(folder / "a", folder / "own")
     other = make_prepared(folder / "b", folder / "other", subjects=3, first=20)
     tested = next(own / s.image for s in read_manifest(own) if (s.subject, s.expression) == ("s0", "anger"))
@@ -118,20 +118,20 @@ def test_averages_from_other_sets_have_every_expression_or_the_run_stops(tmp_pat
         load_run_data(own, SplitChoice(0), averages_from=(other,))
 
 
-@pytest.mark.parametrize("change", [0, 2], ids=["the same picture", "nearly the same picture"])
+@pytest.mark.parametrize("change", [0, 2], ids=["the same image", "nearly the same image"])
 def test_a_picture_on_both_sides_stops_the_run_or_is_left_out(change: int, tmp_path: Path) -> None:
     own = make_prepared(tmp_path / "a", tmp_path / "own")
     samples = {f"{s.subject} {s.expression}": own / s.image for s in read_manifest(own)}
     face = checkered()
     Image.fromarray(face).save(samples["s0 anger"])  # tested in fold 0
     Image.fromarray(face + np.uint8(change)).save(samples["s5 anger"])  # trains
-    with pytest.raises(InputError, match=r"training pictures are held out too \(1\)"):
+    with pytest.raises(InputError, match=r"training images are held out too \(1\)"):
         load_run_data(own, SplitChoice(0))
     kept = load_run_data(own, SplitChoice(0), leaks="drop")
     assert samples["s5 anger"] not in [item.path for item in kept.parts["train"]]
     assert samples["s0 anger"] in [item.path for item in kept.parts["test"]]
     assert len(kept.parts["train"]) == 8 * 3 - 1
-    assert "1 training pictures" in kept.describe()
+    assert "1 training images" in kept.describe()
     shown = [np.asarray(Image.open(i.path), float) for i in kept.parts["train"] if i.sample.expression == "anger"]
     assert len(shown) == 7 and np.abs(kept.averages["anger"] - np.mean(shown, axis=0)).max() <= 0.5
 
@@ -194,7 +194,7 @@ def test_an_expression_whose_last_training_picture_leaks_is_one_sentence(tmp_pat
     paths = {(s.subject, s.expression): own / s.image for s in read_manifest(own)}
     for who in ("s0", "s9"):  # trains and is tested
         Image.fromarray(checkered()).save(paths[who, "anger"])
-    with pytest.raises(InputError, match=r"no training picture of .*own shows anger"):
+    with pytest.raises(InputError, match=r"no training image of .*own shows anger"):
         load_run_data(own, SplitChoice(), leaks="drop")
 
 
@@ -204,7 +204,7 @@ def test_nobody_left_to_validate_is_one_sentence(tmp_path: Path) -> None:
     for sample in read_manifest(own):
         if sample.subject in {"s0", "s1"}:  # tested, and validating, in fold 0
             Image.fromarray(np.roll(checkered(), 80 * len(sample.expression), axis=0)).save(own / sample.image)
-    with pytest.raises(InputError, match="no validation pictures are left"):
+    with pytest.raises(InputError, match="no validation images are left"):
         load_run_data(own, SplitChoice(0), leaks="drop")
 
 
@@ -231,7 +231,7 @@ def test_a_manifest_in_another_encoding_is_one_sentence(tmp_path: Path) -> None:
 def test_a_copy_of_a_tested_picture_in_a_set_that_joins_is_a_leak(tmp_path: Path) -> None:
     """Under another person's name."""
     own, other, copied = with_a_copy(tmp_path)
-    with pytest.raises(InputError, match=r"training pictures are held out too \(1\)"):
+    with pytest.raises(InputError, match=r"training images are held out too \(1\)"):
         load_run_data(own, SplitChoice(0), extra=(other,))
     kept = load_run_data(own, SplitChoice(0), extra=(other,), leaks="drop")
     assert copied not in [item.path for item in kept.parts["train"]]

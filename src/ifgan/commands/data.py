@@ -18,7 +18,7 @@ def synthesize(out: Path, subjects: int = 100, seed: int = 0, workers: int | Non
     from ifgan.data.synthetic import synthesize as make
 
     report = make(out, subjects, seed, workers)
-    print(f"{report.folder}: {report.pictures} pictures of {report.subjects} subjects in {report.seconds:.0f} s")
+    print(f"{report.folder}: {report.pictures} images of {report.subjects} subjects in {report.seconds:.0f} s")
     return 0
 
 
@@ -47,10 +47,10 @@ def prepare(
         root: its folder as the owners distribute it
         out: prepared folder to make
         aligned: faces are cropped already, skip detection
-        subjects_unknown: accept pictures without subject ids
+        subjects_unknown: accept images without subject ids
         workers: processes; unset: one a core
         levels: bu3dfe: which of 01 02 03 04, or all; unset: 03 04
-        neutral: bu3dfe, ckplus, jaffe, mmi: the neutral pictures too
+        neutral: bu3dfe, ckplus, jaffe, mmi: the neutral images too
         contempt: ckplus: the sequences of contempt too
         peak: mmi: where the peak frames lie, apex of the action units or middle of the clip; unset: apex
         images: rafdb: cropped faces (aligned) or photographs (original); unset: aligned

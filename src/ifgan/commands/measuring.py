@@ -90,11 +90,11 @@ def figure(
         out: .png, .pdf or .svg file
         split: which part of its own set
         subjects: transfer: these, not some drawn at random
-        count: how many subjects (transfer) or pictures (attention)
+        count: how many subjects (transfer) or images (attention)
         people: split: those of that part; all: everybody in a set that it was not trained on
         without_inputs: transfer: leave the input faces out, where they are nobody's to show
         place: attention: which of the three modules; unset: decoder
-        points: attention: query points as x,y shares of the picture's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
+        points: attention: query points as x,y shares of the image's side, e.g. 0.35,0.32; unset: eye, mouth, cheek
     """
     from ifgan.experiments.attention_figure import QUERIES, attention_figure, parse_points
     from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
@@ -171,12 +171,12 @@ def leakage(
     Args:
         run: run folder
         data: the prepared set that it was trained on, or with --people all one that it has not seen
-        out: folder for leakage.json, the table and a row a picture; unset: leakage in the run folder
+        out: folder for leakage.json, the table and a row an image; unset: leakage in the run folder
         baseline: the run of method baseline on the same fold, whose features are measured too
         people: the run's own test people, or all of another set
-        groups: what of a person a probe must not have seen before it is asked: the expression, or only the picture
-        blur: to compare with: the blur's standard deviation as a share of the picture's side
-        blocks: to compare with: how many squares a side of the pixelated picture has
+        groups: what of a person a probe must not have seen before it is asked: the expression, or only the image
+        blur: to compare with: the blur's standard deviation as a share of the image's side
+        blocks: to compare with: how many squares a side of the pixelated image has
     """
     from ifgan.experiments.anonymisers import Plain
     from ifgan.experiments.leakage import measure_leakage

@@ -1,6 +1,7 @@
 """How the command line reads options and says what is wrong with them."""
 
 import argparse
+import difflib
 import re
 import sys
 from typing import Any, NoReturn
@@ -22,15 +23,29 @@ class Parser(jsonargparse.ArgumentParser):
     """Wrong use is one sentence, without the list of all options."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, formatter_class=Help, **kwargs)
+        super().__init__(*args, formatter_class=Help, allow_abbrev=False, **kwargs)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the sentence and exit with status 2."""
         prog = (getattr(ex, "subcommand_parser", None) or self).prog.replace(" [options]", "")
         if missing := re.search(r"required: (\w+)\.", message):  # the whole parser speaks of a command's arguments
             prog = f"{prog} {missing[1]}"
-        print(f"{prog}: {_in_short(message)}; see {prog} --help", file=sys.stderr)
+        parser = getattr(ex, "subcommand_parser", None) or self
+        hint = _did_you_mean(message, parser)
+        print(f"{prog}: {_in_short(message)}{hint or '; see'} {prog} --help", file=sys.stderr)
         sys.exit(WRONG_USE)
+
+
+def _did_you_mean(message: str, parser: jsonargparse.ArgumentParser) -> str:
+    """For an option that isn't there, the nearest one, such as ``--optimizer.epochs`` for ``--epochs``."""
+    unknown = re.search(r"arguments: --([\w.-]+)", message)
+    if unknown is None:
+        return ""
+    asked = unknown[1].replace("_", "-")
+    options = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
+    same = [name for name in options if name.split(".")[-1].removeprefix("--") == asked]
+    near = same or difflib.get_close_matches(f"--{asked}", options, 1)
+    return f"; did you mean {near[0]}? See" if near else ""
 
 
 def _in_short(message: str) -> str:

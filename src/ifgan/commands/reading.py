@@ -1,4 +1,4 @@
-"""Commands that use a finished run: to read pictures, or as a file to hand on."""
+"""Commands that use a finished run: to read images, or as a file to hand on."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ from ifgan.weights import PACKAGED_MODEL
 
 
 def predict(
-    pictures: list[Path],
+    images: list[Path],
     *,
     model: str = PACKAGED_MODEL,
     json_out: str = "-",
@@ -21,15 +21,15 @@ def predict(
     workers: int | None = None,
     device: str = "auto",
 ) -> int:
-    """Read the expressions of every face in pictures or folders of them, one JSON object a picture.
+    """Read the expressions of every face in images or folders of them, one JSON object an image.
 
     Args:
-        pictures: files and folders
+        images: files and folders
         model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
         json_out: file to write, or - for standard output
         faces: folder for the redrawn faces; they are not anonymous, see docs/privacy.md
-        aligned: pictures are aligned faces already
-        one: only the largest, most central face of each picture
+        aligned: images are aligned faces already
+        one: only the largest, most central face of each image
         redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made
         workers: processes that look for faces; unset: one a core
         device: where the networks work: cpu, cuda, or auto for a GPU where there is one
@@ -39,7 +39,7 @@ def predict(
     if workers is not None and workers < 0:
         raise InputError(f"workers {workers}: expected at least 0")
     failed = predict_files(
-        pictures, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers,
+        images, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers,
         device=device,
     )  # fmt: skip
     return FAILED if failed else 0

@@ -69,9 +69,13 @@ def crossval(
     from ifgan.experiments.crossval import Protocol, Resources, jobs_of
     from ifgan.experiments.crossval import crossval as run
     from ifgan.experiments.report import method_tables
+    from ifgan.experiments.variants import with_variant
 
+    names = tuple(methods.split(","))
+    for name in names:
+        with_variant(config, name)  # an unknown one is told before anything is read
     protocol = Protocol(
-        data=tuple(data), methods=tuple(methods.split(",")), rule=rule, folds=folds, files=tuple(folds_file),
+        data=tuple(data), methods=names, rule=rule, folds=folds, files=tuple(folds_file),
         only=only or None, extra=extra, averages_from=averages, leaks=leaks, train_subjects=train_subjects or (None,),
         measure=measure,
     )  # fmt: skip
@@ -111,11 +115,12 @@ def _describe_networks(config: Config, classes: int) -> None:
     import yaml
 
     from ifgan.config import to_dict
-    from ifgan.models.backbones import check_weights
+    from ifgan.models.backbones import check_weights, weights_file
     from ifgan.models.build import build_discriminator, build_system, check_size
 
-    for source in (config.classifier.weights, config.generator.weights or "none"):
-        check_weights(source)
+    check_weights(config.classifier.weights)
+    if config.generator.weights is not None:
+        weights_file(config.generator.weights)
     system, discriminator = build_system(config, classes, pretrained="none"), build_discriminator(config)
     check_size(config, system)
     parts = {"G": system.generator, "D": discriminator, "E": system.classifier}

@@ -1,7 +1,7 @@
 """The average face of every expression: the identity-free target. Paper §4.3 ("averaging all same-label images").
 
-The plain mean, pixel by pixel, of the aligned 256x256 training pictures. Which pictures train is the caller's
-business: only those are opened, so nothing of a validation or test picture can reach an average.
+The plain mean, pixel by pixel, of the aligned 256x256 training images. Which images train is the caller's
+business: only those are opened, so nothing of a validation or test image can reach an average.
 """
 
 from collections import Counter
@@ -23,8 +23,8 @@ def average_faces(located: Iterable[tuple[Path, Sample]], workers: int | None = 
     """Expression -> (256, 256, 3) uint8 mean of the given samples, each with its prepared folder; canonical order.
 
     Sums of whole numbers in float64 are exact, so the result depends on no order and no number of ``workers``.
-    Memory: one sum an expression and a few open pictures. Raises InputError when there are no samples, PictureError
-    that names a picture which is unreadable or not 256x256.
+    Memory: one sum an expression and a few open images. Raises InputError when there are no samples, PictureError
+    that names an image which is unreadable or not 256x256.
     """
     sums: dict[str, np.ndarray] = {}
     numbers: Counter[str] = Counter()
@@ -33,7 +33,7 @@ def average_faces(located: Iterable[tuple[Path, Sample]], workers: int | None = 
         total += image
         numbers[expression] += 1
     if not sums:
-        raise InputError("average faces: no training picture was given")
+        raise InputError("average faces: no training image was given")
     return {name: np.rint(sums[name] / numbers[name]).astype(np.uint8) for name in in_order(set(sums))}
 
 

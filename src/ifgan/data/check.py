@@ -1,8 +1,8 @@
 """Is a prepared set fit for training, and does its protocol keep people apart? Paper §4.1 (subject-exclusive).
 
-Problems make results wrong: pictures that can't be read, a subject or the very same picture in two parts, folds that
-share a subject, an expression without training pictures. Warnings are for the user to judge: nearly the same picture
-in two parts, the same picture twice in one part, a picture that the manifest doesn't list.
+Problems make results wrong: images that can't be read, a subject or the very same image in two parts, folds that
+share a subject, an expression without training images. Warnings are for the user to judge: nearly the same image
+in two parts, the same image twice in one part, an image that the manifest doesn't list.
 
 The parts are those of the official split where there is one; otherwise every subject is a part of its own, since
 folds may deal any two subjects apart.
@@ -29,7 +29,7 @@ Seen = list[tuple[Sample, Look]]
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Counts, what is wrong, what to look at, and how many pictures each part of each fold has."""
+    """Counts, what is wrong, what to look at, and how many images each part of each fold has."""
 
     folder: Path
     counts: Counts
@@ -49,11 +49,11 @@ class CheckReport:
     def text(self) -> str:
         """Some lines for people."""
         counts = self.counts
-        lines = [f"{self.folder}: {counts['pictures']} pictures of {counts['subjects'] or 'unknown'} people"]
+        lines = [f"{self.folder}: {counts['pictures']} images of {counts['subjects'] or 'unknown'} people"]
         for what in ("expressions", "splits"):
             lines += [f"  {what}: {_numbers(counts[what])}"] if counts[what] else []
         each = sorted(counts["per_subject"].values())
-        lines += [f"  pictures of a subject: {each[0]} to {each[-1]}, median {each[len(each) // 2]}"] if each else []
+        lines += [f"  images of a subject: {each[0]} to {each[-1]}, median {each[len(each) // 2]}"] if each else []
         lines += [f"  fold {index}: {_numbers(sizes)}" for index, sizes in enumerate(self.fold_sizes)]
         lines += [f"  problem: {sentence}" for sentence in self.problems]
         lines += [f"  warning: {sentence}" for sentence in self.warnings]
@@ -65,7 +65,7 @@ def _numbers(counts: dict[str, int]) -> str:
 
 
 def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None = None) -> CheckReport:
-    """Look at every picture of the prepared set ``folder``, and at how its split or the ``folds`` part it.
+    """Look at every image of the prepared set ``folder``, and at how its split or the ``folds`` part it.
 
     Raises InputError only when there is no manifest to look at; everything else is in the report.
     """
@@ -79,11 +79,11 @@ def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None 
         *_finding("is listed more than once", _repeated(sample.image for sample in samples)),
         *_finding("subject in two parts of the official split", _shared_subjects(samples)),
         *(_fold_problems(samples, folds) if folds else _split_problems(samples)),
-        *_finding("the same picture in two parts", leaks),
+        *_finding("the same image in two parts", leaks),
     ]
     warnings = [
-        *_finding("the same picture twice in a part", twice),
-        *_finding("nearly the same picture in two parts", _near_pictures(seen)),
+        *_finding("the same image twice in a part", twice),
+        *_finding("nearly the same image in two parts", _near_pictures(seen)),
         *_finding("in images/, but not in the manifest", _unlisted(folder, samples)),
         *_finding("in the folds, but not in the set", strangers),
     ]
@@ -97,7 +97,7 @@ def _finding(what: str, cases: list[str]) -> list[str]:
 
 
 def _seen(folder: Path, samples: list[Sample], workers: int | None) -> tuple[list[str], Seen]:
-    """Why pictures can't be used, and a look at the others."""
+    """Why images can't be used, and a look at the others."""
 
     def look(sample: Sample) -> Look | str:
         path = folder / sample.image
@@ -119,7 +119,7 @@ def _part(sample: Sample) -> str:
 
 
 def _same_pictures(seen: Seen) -> tuple[list[str], list[str]]:
-    """Equal pictures in two parts (leaks), and within one."""
+    """Equal images in two parts (leaks), and within one."""
     leaks: list[str] = []
     twice: list[str] = []
     for group in same_pixels([look for _, look in seen]):

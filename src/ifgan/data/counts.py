@@ -13,7 +13,7 @@ Counts = dict[str, Any]
 def count(samples: Iterable[Sample]) -> Counts:
     """``{"pictures", "subjects", "expressions": {name: n}, "splits": {name: n}, "per_subject": {id: n}}``.
 
-    Expressions and splits that don't occur are left out, pictures without a subject or split are not counted there.
+    Expressions and splits that don't occur are left out, images without a subject or split are not counted there.
     """
     samples = list(samples)
     expressions = Counter(sample.expression for sample in samples)
@@ -29,7 +29,7 @@ def count(samples: Iterable[Sample]) -> Counts:
 
 
 def differences(expected: Counts, found: Counts) -> list[str]:
-    """One sentence for every expected count that isn't met: ``"expected 3589 test pictures, found 0"``."""
+    """One sentence for every expected count that isn't met: ``"expected 3589 test images, found 0"``."""
     sentences = []
     for what in ("pictures", "subjects"):
         if what in expected and expected[what] != found[what]:
@@ -37,5 +37,5 @@ def differences(expected: Counts, found: Counts) -> list[str]:
     for what in ("splits", "expressions"):
         for name, number in expected.get(what, {}).items():
             if number != found[what].get(name, 0):
-                sentences.append(f"expected {number} {name} pictures, found {found[what].get(name, 0)}")
+                sentences.append(f"expected {number} {name} images, found {found[what].get(name, 0)}")
     return sentences

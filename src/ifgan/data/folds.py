@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses the epoch, who is tested: splits as data. Paper §4.1, subject-exclusive 10-fold.
+"""Who is trained on, who validates, who is tested: splits as data. Paper §4.1, subject-exclusive 10-fold.
 
 The subjects are dealt into ``number`` parts by a named rule; for fold k, part k is tested, part k + 1 (cyclically)
 validates, the other eight train. So every subject is tested exactly once and never trained on in that fold. The paper
@@ -6,7 +6,7 @@ doesn't say how its folds were dealt; public code disagrees, hence the names (do
 
 - ``step``      sorted ids, subject i goes to part i mod number (the CK+ convention "ID ascending, interval 10");
 - ``block``     sorted ids in contiguous parts whose sizes differ by at most one;
-- ``balanced``  subjects with most pictures first, each to the part where it keeps expressions most even.
+- ``balanced``  subjects with most images first, each to the part where it keeps expressions most even.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from ifgan.files import read_json, write_json
 from ifgan.labels import EXPRESSIONS
 
 RULES = ("step", "block", "balanced")
-SubjectCounts = Mapping[str, Mapping[str, int]]  # subject -> expression -> pictures
+SubjectCounts = Mapping[str, Mapping[str, int]]  # subject -> expression -> images
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def make_folds(
     """
     ids = sorted(set(subjects))
     if "" in ids:
-        raise InputError("subject-exclusive folds need a subject id for every picture (or prepare --subjects-unknown)")
+        raise InputError("subject-exclusive folds need a subject id for every image (or prepare --subjects-unknown)")
     if rule not in RULES:
         raise InputError(f"folds: rule {rule!r} is unknown; expected one of {', '.join(RULES)}")
     if number < 3:
@@ -72,14 +72,14 @@ def _parts(ids: list[str], rule: str, number: int, counts: SubjectCounts | None)
     if rule == "block":
         return [part.tolist() for part in np.array_split(np.array(ids), number)]
     if counts is None:
-        raise InputError("folds: the rule 'balanced' needs the pictures of every subject")
+        raise InputError("folds: the rule 'balanced' needs the images of every subject")
     return _balanced(ids, number, counts)
 
 
 def _balanced(ids: list[str], number: int, counts: SubjectCounts) -> list[list[str]]:
     """Greedy: the next subject goes where the summed squares of expression shares and of people stay smallest."""
     table = np.array([[counts[subject].get(name, 0) for name in EXPRESSIONS] for subject in ids], dtype=float)
-    # Pictures and people are evened out as well.
+    # Images and people are evened out as well.
     table = np.hstack([table, table.sum(axis=1, keepdims=True), np.ones((len(ids), 1))])  # (subjects, expressions + 2)
     share = table / np.maximum(table.sum(axis=0), 1)  # a rare expression weighs as much as a common one
     load = np.zeros((number, share.shape[1]))

@@ -1,6 +1,6 @@
-"""The same picture twice: equal in every pixel, or nearly the same.
+"""The same image twice: equal in every pixel, or nearly the same.
 
-A leak is a picture that occurs in two parts of a protocol: in train and test, or under two subjects whom folds may
+A leak is an image that occurs in two parts of a protocol: in train and test, or under two subjects whom folds may
 separate (the protocol of §4.1 is subject-exclusive). Aligned faces resemble each other, so "nearly" asks for two
 things: gradient signs (a 256-bit "dHash") that differ in few places, and grey reductions that correlate.
 On FER2013's two public parts this finds copies that were saved again, tinted or stamped, and no pair of others.
@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 64
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What is kept of a picture: SHA-256 of its pixels, (4,) uint64 gradient signs, (1024,) uint8 grey reduction."""
+    """What is kept of an image: SHA-256 of its pixels, (4,) uint64 gradient signs, (1024,) uint8 grey reduction."""
 
     digest: bytes
     signs: np.ndarray
@@ -44,7 +44,7 @@ def look_at(image_hwc_uint8: np.ndarray) -> Look:
 
 
 def same_pixels(looks: list[Look]) -> list[list[int]]:
-    """Groups of indices whose pictures are equal, two or more each, in the order of the first."""
+    """Groups of indices whose images are equal, two or more each, in the order of the first."""
     groups: dict[bytes, list[int]] = {}
     for index, look in enumerate(looks):
         groups.setdefault(look.digest, []).append(index)
@@ -52,7 +52,7 @@ def same_pixels(looks: list[Look]) -> list[list[int]]:
 
 
 def near_pairs(looks: list[Look], parts: list[str]) -> list[tuple[int, int]]:
-    """Index pairs of nearly the same, not equal, pictures that lie in different ``parts``.
+    """Index pairs of nearly the same, not equal, images that lie in different ``parts``.
 
     Every pair of two parts is compared, in blocks: FER2013's 29,000 with its other 3,600 take some seconds.
     """
@@ -74,7 +74,7 @@ def near_pairs(looks: list[Look], parts: list[str]) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Leak:
-    """A picture of the training part that a held-out part (validation or test) has too; indices into the two lists."""
+    """An image of the training part that a held-out part (validation or test) has too; indices into the two lists."""
 
     training: int
     held_out: int
@@ -82,9 +82,9 @@ class Leak:
 
 
 def leaks_between(training: list[Path], held_out: list[Path]) -> list[Leak]:
-    """Pictures that are equal, or nearly the same, in training and in what is held out.
+    """Images that are equal, or nearly the same, in training and in what is held out.
 
-    Raises PictureError that names a picture which can't be read.
+    Raises PictureError that names an image which can't be read.
     """
     looks = looks_of([*training, *held_out])
     parts = ["training"] * len(training) + ["held out"] * len(held_out)

@@ -1,7 +1,7 @@
 """Pairs that lie in a device's memory and are turned, cropped and blanked there, a batch at a time.
 
-The same as `ifgan.data.pairs` makes, but for the rounding of grey values: what is drawn for a picture is a function of
-(seed, epoch, picture) here as there. Small networks on a fast GPU wait for loader processes otherwise.
+The same as `ifgan.data.pairs` makes, but for the rounding of grey values: what is drawn for an image is a function of
+(seed, epoch, image) here as there. Small networks on a fast GPU wait for loader processes otherwise.
 """
 
 import math
@@ -19,7 +19,7 @@ _NOTHING_BLANK = (0, 0, 0, 0)
 
 
 class Draws(torch.utils.data.Dataset[Tensor]):
-    """What is drawn for the pictures of ``pairs``, for loader processes that never touch a device. Indexed by (epoch,
+    """What is drawn for the images of ``pairs``, for loader processes that never touch a device. Indexed by (epoch,
     index); (10,) float32 each: index, flip (0 or 1), angle in degrees, zoom, and in pixels left and top of the crop,
     left, top, right and bottom of the blank; see `ifgan.faces.model_input.Augmentation`.
     """
@@ -31,7 +31,7 @@ class Draws(torch.utils.data.Dataset[Tensor]):
         return len(self._pairs)
 
     def __getitem__(self, key: tuple[int, int]) -> Tensor:
-        """The row of one picture, as `PairsOnDevice.batch` takes it."""
+        """The row of one image, as `PairsOnDevice.batch` takes it."""
         epoch, index = key
         drawn = self._pairs.draw(epoch, index)
         corner = crop_corner(self._pairs.size_px, drawn)
@@ -40,7 +40,7 @@ class Draws(torch.utils.data.Dataset[Tensor]):
 
 
 class PairsOnDevice:
-    """The pictures of ``pairs`` on ``device``, one byte a pixel (and one channel, where they are grey). Raises
+    """The images of ``pairs`` on ``device``, one byte a pixel (and one channel, where they are grey). Raises
     InputError for more of them than `FacePairs` keeps in memory, and PictureError like it for broken ones.
     """
 
@@ -74,7 +74,7 @@ class PairsOnDevice:
         return Batch(image, self._averages[label, flip.long()], self._target[index.long()])
 
     def _maps(self, flip: Tensor, angle_deg: Tensor, zoom: Tensor, left_px: Tensor, top_px: Tensor) -> Tensor:
-        """(B, 2, 3): from places in the crop to those in the picture, both from -1 to 1; as `to_model_input` turns."""
+        """(B, 2, 3): from places in the crop to those in the image, both from -1 to 1; as `to_model_input` turns."""
         side, angle = working_side(self.size_px), angle_deg * (math.pi / 180)
         cosine, sine = angle.cos() / zoom, angle.sin() / zoom
         x, y = ((corner + self.size_px / 2) * 2 / side - 1 for corner in (left_px, top_px))  # the crop's centre

@@ -1,7 +1,7 @@
 """What the networks are fed: a subject's face, the average face of the same expression, and the label. Paper §3.1.
 
-Every augmentation is a function of (seed, epoch, picture), never of how many were drawn before: so a resumed run, a
-run with loader processes and a run over several machines see the same pictures.
+Every augmentation is a function of (seed, epoch, image), never of how many were drawn before: so a resumed run, a
+run with loader processes and a run over several machines see the same images.
 """
 
 from collections import deque
@@ -41,14 +41,14 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class LocatedSample:
-    """A sample and the prepared folder that holds its picture."""
+    """A sample and the prepared folder that holds its image."""
 
     folder: Path
     sample: Sample
 
     @property
     def path(self) -> Path:
-        """The aligned picture."""
+        """The aligned image."""
         return self.folder / self.sample.image
 
 
@@ -56,7 +56,7 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
     """Pairs for training (with a policy) or testing (without). Indexed by (epoch, index).
 
     ``averages`` maps each label to its average face, (256, 256, 3) uint8; ``form``: what the model sees of a face;
-    ``votes``: targets are the shares of raters, where a sample has them. Shrunken pictures are kept in memory as long
+    ``votes``: targets are the shares of raters, where a sample has them. Shrunken images are kept in memory as long
     as the whole set fits `CACHE_LIMIT_BYTES`.
     """
 
@@ -84,7 +84,7 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         return len(self.samples)
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
-        """One pair, without a batch axis. The average takes the picture's flip, but not its rotation or crop."""
+        """One pair, without a batch axis. The average takes the image's flip, but not its rotation or crop."""
         epoch, index = key
         expression = self.samples[index].sample.expression
         augmentation = self.draw(epoch, index)
@@ -107,24 +107,24 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         return Batch(*(torch.stack(tensors) for tensors in zip(*(self[0, index] for index in indices), strict=True)))
 
     def pictures(self) -> Iterator[np.ndarray]:
-        """Each shrunken picture, (W, W, 3) uint8 with W = working_side(size_px). Raises InputError where they are too
+        """Each shrunken image, (W, W, 3) uint8 with W = working_side(size_px). Raises InputError where they are too
         many to keep.
         """
         if self._cache is None:
             limit = CACHE_LIMIT_BYTES / 2**30
-            raise InputError(f"{len(self)} pictures of {self.size_px} pixels take more than {limit:g} GiB of memory")
+            raise InputError(f"{len(self)} images of {self.size_px} pixels take more than {limit:g} GiB of memory")
         self.preload()
         return map(self._picture, range(len(self)))
 
     def preload(self) -> None:
-        """Fill the memory of shrunken pictures now, on threads, where the whole set fits: loader processes, which begin
+        """Fill the memory of shrunken images now, on threads, where the whole set fits: loader processes, which begin
         anew each epoch, share what is there when they begin and forget what they add.
         """
         if self._cache is not None and len(self._cache) < len(self):
             deque(map_in_order(self._picture, range(len(self))), maxlen=0)
 
     def only(self, samples: list[LocatedSample]) -> "FacePairs":
-        """Pairs like these, of other pictures."""
+        """Pairs like these, of other images."""
         other = copy(self)
         other.samples, other._cache = samples, None if self._cache is None else {}
         return other
@@ -134,7 +134,7 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         return torch.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
 
     def draw(self, epoch: int, index: int) -> Augmentation:
-        """What is varied in a picture in an epoch: nothing, without a policy."""
+        """What is varied in an image in an epoch: nothing, without a policy."""
         if self.policy is None:
             return Augmentation()
         return self.policy.draw(numpy_rng("augment", self.seed, epoch, self.samples[index].path.name, index))

@@ -3,7 +3,7 @@
 from ifgan.data.readers.bu3dfe import RENDERED
 from ifgan.data.readers.folder import FOLDER
 
-# Every set of rendered people counts from F0001, and a folder of pictures has whatever ids it has.
+# Every set of rendered people counts from F0001, and a folder of images has whatever ids it has.
 _OWN_NAMES = ("", RENDERED, FOLDER)
 
 

@@ -1,11 +1,11 @@
 """From a source as its owner distributes it to a prepared set: aligned 256x256 faces and their manifest (§4.1, §4.2).
 
 A prepared set is a folder with ``manifest.csv``, ``images/`` and ``prepare.json`` (source, options, counts,
-rejected pictures with reasons, versions). It holds no absolute path and can be moved.
+rejected images with reasons, versions). It holds no absolute path and can be moved.
 
-Resumable: every picture is written beside and renamed, and a picture that is there already, of the same source, is not
+Resumable: every image is written beside and renamed, and an image that is there already, of the same source, is not
 done again: each carries its source's fingerprint as text.
-Idempotent: a second run changes no byte. Rejected pictures are tried again, so a repaired one joins on the next run.
+Idempotent: a second run changes no byte. Rejected images are tried again, so a repaired one joins on the next run.
 """
 
 import hashlib
@@ -45,12 +45,12 @@ def prepare(
     workers: int | None = None,
     **options: Any,
 ) -> PrepareReport:
-    """Prepare the source ``root`` of the set ``set_name`` into ``out``; what was done, and which pictures failed.
+    """Prepare the source ``root`` of the set ``set_name`` into ``out``; what was done, and which images failed.
 
-    ``aligned``: faces are cropped already, only resize. ``subjects_unknown``: pictures without a subject each count
+    ``aligned``: faces are cropped already, only resize. ``subjects_unknown``: images without a subject each count
     as a person of their own. ``workers``: by default one a processor. ``options``: the reader's own, such as
     ``neutral=True``; None and False leave its defaults. Raises InputError for a wrong source, an option that the set
-    doesn't have, an ``out`` that holds another set or the same set with other options, and when not one picture could
+    doesn't have, an ``out`` that holds another set or the same set with other options, and when not one image could
     be used.
     """
     root, out = _apart(Path(root), Path(out))
@@ -68,12 +68,12 @@ def prepare(
     samples, rejected = _prepare_all(reading, align(reading.items, out, workers), subjects_unknown)
     if not samples:
         first = f"; the first, {rejected[0].file}: {rejected[0].reason}" if rejected else ""
-        raise InputError(f"{root}: none of its {len(rejected)} pictures could be used{first}")
+        raise InputError(f"{root}: none of its {len(rejected)} images could be used{first}")
     return finish(out, header, reading, samples, rejected)
 
 
 def _apart(root: Path, out: Path) -> tuple[Path, Path]:
-    """Both resolved. Raises InputError for an ``out`` inside ``root``: the next run would read its own pictures."""
+    """Both resolved. Raises InputError for an ``out`` inside ``root``: the next run would read its own images."""
     root, out = root.resolve(), out.resolve()
     if out == root or root in out.parents:
         raise InputError(f"{out}: lies inside the source {root}; choose a folder outside it")
@@ -100,7 +100,7 @@ def _prepare_all(
 
 
 def _cropped(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[Item]:
-    """For faces that are cropped already: each picture's central square, resized and written, on threads."""
+    """For faces that are cropped already: each image's central square, resized and written, on threads."""
 
     def work(item: Item) -> Item:
         if isinstance(item, Rejected) or not _is_to_do(item, out):
@@ -111,7 +111,7 @@ def _cropped(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[
 
 
 def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[Item]:
-    """The most prominent face of each picture, or the owner's landmarks, aligned and written, on all cores."""
+    """The most prominent face of each image, or the owner's landmarks, aligned and written, on all cores."""
     drawn: deque[tuple[Item, bool]] = deque()  # what the pipeline has drawn from items, and whether it will answer
 
     def requests() -> Iterator[Request]:
@@ -143,7 +143,7 @@ def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
 
 
 def _is_to_do(item: Item, out: Path) -> bool:
-    """Whether its picture is not there yet, or is that of another source; one of an earlier version, which tells
+    """Whether its image is not there yet, or is that of another source; one of an earlier version, which tells
     nothing of its source, is taken for its own.
     """
     if isinstance(item, Rejected):
@@ -155,7 +155,7 @@ def _is_to_do(item: Item, out: Path) -> bool:
         with Image.open(path) as picture:
             known = picture.info.get(SOURCE)
             picture.verify()  # every byte, without decoding
-    except (OSError, SyntaxError, ValueError):  # no whole picture, as a copy to a full disk leaves it
+    except (OSError, SyntaxError, ValueError):  # no whole image, as a copy to a full disk leaves it
         return True
     return known is not None and known != _fingerprint(item)
 
@@ -185,7 +185,7 @@ def _rejected(item: SourcePicture, reason: str) -> Rejected:
 
 
 def _png(image_hwc_uint8: np.ndarray, source: str) -> bytes:
-    """Lossless; grey pictures take one channel, a third of the space. ``source``: its fingerprint, kept as text."""
+    """Lossless; grey images take one channel, a third of the space. ``source``: its fingerprint, kept as text."""
     red = image_hwc_uint8[..., :1]
     grey = (image_hwc_uint8 == red).all()
     text = PngInfo()

@@ -17,7 +17,7 @@ Header = dict[str, Any]
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """Counts of the prepared set, rejected pictures with reasons, and what a full copy should have given."""
+    """Counts of the prepared set, rejected images with reasons, and what a full copy should have given."""
 
     out: Path
     set_name: str
@@ -29,14 +29,14 @@ class PrepareReport:
 
     @property
     def failed(self) -> bool:
-        """Some pictures could not be used: exit status 1."""
+        """Some images could not be used: exit status 1."""
         return bool(self.rejected)
 
     def text(self, listed: int = 20) -> str:
-        """Some lines for people; at most ``listed`` rejected pictures, all of them are in prepare.json."""
+        """Some lines for people; at most ``listed`` rejected images, all of them are in prepare.json."""
         counts = self.counts
         people = f" of {counts['subjects']} people" if counts["subjects"] else ", people unknown"
-        lines = [f"{self.dataset}: {counts['pictures']} pictures{people} in {self.out}"]
+        lines = [f"{self.dataset}: {counts['pictures']} images{people} in {self.out}"]
         for what in ("expressions", "splits"):
             lines += ["  " + ", ".join(f"{name} {n}" for name, n in counts[what].items())] if counts[what] else []
         lines += [f"  {sentence}" for sentence in (*differences(self.expected, counts), *self.notes)]
@@ -47,7 +47,7 @@ class PrepareReport:
 
 
 def begin(out: Path, header: Header) -> None:
-    """Mark ``out`` as this set with these options, before the first picture is written.
+    """Mark ``out`` as this set with these options, before the first image is written.
 
     Raises InputError when it holds something else, or was prepared from another source or with other options.
     """
@@ -85,6 +85,6 @@ def finish(
 
 
 def _remove_remains(images: Path) -> None:
-    """Temporary files that a killed run left beside the pictures."""
+    """Temporary files that a killed run left beside the images."""
     for path in images.glob(".*.tmp"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One picture of a prepared set, and the manifest that lists them (§4.1; the form is in docs/one_image.md)."""
+"""One image of a prepared set, and the manifest that lists them (§4.1; the form is in docs/one_image.md)."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from ifgan.files import write_text
 from ifgan.labels import EXPRESSIONS
 
 SPLITS = ("train", "validation", "test")
-UNKNOWN = "unknown-"  # begins the ids that --subjects-unknown gives, one a picture
+UNKNOWN = "unknown-"  # begins the ids that --subjects-unknown gives, one an image
 HeldOut = Literal["validation", "test"]
 
 
@@ -20,7 +20,7 @@ HeldOut = Literal["validation", "test"]
 class Sample:
     """One row of ``manifest.csv``. Empty string where a value is unknown.
 
-    ``image`` is relative to the prepared folder; the picture it names is an aligned 256x256 face.
+    ``image`` is relative to the prepared folder; the image it names is an aligned 256x256 face.
     ``expression`` is a canonical name; ``split`` is train, validation, test or empty (folds decide). ``votes``: how
     many raters chose each of EXPRESSIONS, eight numbers.
     """
@@ -54,7 +54,7 @@ def read_manifest(folder: Path) -> list[Sample]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: can't be read; is {folder} a prepared set? (ifgan prepare)") from error
     if not rows:
-        raise InputError(f"{path}: lists no pictures")
+        raise InputError(f"{path}: lists no images")
     missing = [name for name in COLUMNS if name not in rows[0] and name != "votes"]  # few sets have them
     if missing:
         raise InputError(f"{path}: column {missing[0]!r} is missing; expected {','.join(COLUMNS)}")

@@ -1,4 +1,4 @@
-"""Which pictures train, validate and are tested: by a fold's subjects, or as an official split says. Paper §4.1."""
+"""Which images train, validate and are tested: by a fold's subjects, or as an official split says. Paper §4.1."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -29,9 +29,9 @@ def folds_of(samples: Iterable[Sample], rule: str = "step", number: int = 10) ->
 def split_samples(samples: Iterable[Sample], fold: Fold | None = None, *, seed: int = 0) -> dict[str, list[Sample]]:
     """The samples to train on, to validate with and to test, by the fold's subjects or, without one, by `Sample.split`.
 
-    An official split without validation gives a tenth of its training pictures to it, drawn by ``seed``: alike in
-    expressions, whole subjects where they are known, never anything from test. Raises InputError when a picture
-    belongs to no part, a subject to two, or an expression has no training picture: it would have no average face.
+    An official split without validation gives a tenth of its training images to it, drawn by ``seed``: alike in
+    expressions, whole subjects where they are known, never anything from test. Raises InputError when an image
+    belongs to no part, a subject to two, or an expression has no training image: it would have no average face.
     """
     samples = list(samples)
     parts: dict[str, list[Sample]] = {"train": [], "validation": [], "test": []}
@@ -53,18 +53,20 @@ def split_samples(samples: Iterable[Sample], fold: Fold | None = None, *, seed: 
 
 
 def few_subjects(train: list[Sample], number: int, *, seed: int) -> list[Sample]:
-    """The training pictures of ``number`` people, drawn by ``seed``; whoever is among few is among more.
+    """The training images of ``number`` people, drawn by ``seed``; whoever is among few is among more.
 
     Raises InputError for fewer people than that, unknown ones, and when they don't show every expression.
     """
     people = sorted({sample.subject for sample in train})
     if "" in people:
-        raise InputError("train_subjects: the set has pictures without subject ids; people can't be counted")
+        raise InputError("--train-subjects: the set has images without subject ids; people can't be counted")
     if not 1 <= number <= len(people):
-        raise InputError(f"train_subjects {number}: expected 1 to {len(people)}, the training subjects that there are")
+        raise InputError(
+            f"--train-subjects {number}: expected 1 to {len(people)}, the training subjects that there are"
+        )
     chosen = {people[i] for i in numpy_rng("training subjects", seed, *people).permutation(len(people))[:number]}
     kept = [sample for sample in train if sample.subject in chosen]
-    _require_training_pictures(train, kept, f"train_subjects {number}")
+    _require_training_pictures(train, kept, f"--train-subjects {number}")
     return kept
 
 
@@ -75,14 +77,14 @@ def _name(fold: Fold | None) -> str:
 def _require_training_pictures(samples: list[Sample], train: list[Sample], what: str) -> None:
     missing = in_order({sample.expression for sample in samples} - {sample.expression for sample in train})
     if missing:
-        raise InputError(f"{what}: no training picture shows {missing[0]}, so it can have no average face")
+        raise InputError(f"{what}: no training image shows {missing[0]}, so it can have no average face")
 
 
 def _cut_validation(train: list[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
     """What stays, and about a tenth: groups in random order join while no expression gets more than its tenth."""
     groups: dict[str, list[Sample]] = {}
     for sample in sorted(train, key=lambda sample: sample.image):
-        groups.setdefault(sample.subject or f"picture {sample.image}", []).append(sample)
+        groups.setdefault(sample.subject or f"image {sample.image}", []).append(sample)
     left = {name: max(1, round(n / 10)) for name, n in Counter(s.expression for s in train).items() if n > 1}
     chosen: set[str] = set()
     names = list(groups)

@@ -1,4 +1,4 @@
-"""What training varies in a picture: flip, rotation, crop (paper §4.2), zoom, and a blank rectangle."""
+"""What training varies in an image: flip, rotation, crop (paper §4.2), zoom, and a blank rectangle."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _ERASED_AREA, _ERASED_RATIO = (0.02, 1 / 3), 3.3
 @dataclass(frozen=True)
 class AugmentationPolicy:
     """The ranges to draw from. ``rotation_deg``: angles are uniform in plus or minus this; ``zoom``: sizes in 1 plus or
-    minus this; ``erase``: share of the pictures that lose a rectangle, a fiftieth to a third of their area and at most
+    minus this; ``erase``: share of the images that lose a rectangle, a fiftieth to a third of their area and at most
     3.3 times as long as wide (Zhong et al., Random Erasing, https://arxiv.org/abs/1708.04896).
     """
 
@@ -50,7 +50,7 @@ class AugmentationPolicy:
 
 
 def _rectangle(draws: list[float], side: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom in pixels, inside the picture, from four draws of [0, 1)."""
+    """Left, top, right, bottom in pixels, inside the image, from four draws of [0, 1)."""
     area = _ERASED_AREA[0] + draws[0] * (_ERASED_AREA[1] - _ERASED_AREA[0])
     ratio = _ERASED_RATIO ** (2 * draws[1] - 1)
     width, height = (max(1, min(side, round(side * math.sqrt(area * r)))) for r in (ratio, 1 / ratio))

@@ -1,6 +1,6 @@
 """Work spread over threads, results in the order of the input, bounded memory.
 
-Threads suffice: decoding, resizing and encoding a picture all release Python's lock.
+Threads suffice: decoding, resizing and encoding an image all release Python's lock.
 """
 
 from collections import deque

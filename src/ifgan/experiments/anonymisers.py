@@ -1,4 +1,4 @@
-"""Pictures of the same people with more or less of them left: as they are, blurred, pixelated, redrawn by G, that as
+"""Images of the same people with more or less of them left: as they are, blurred, pixelated, redrawn by G, that as
 a mixture of average faces, and the average face itself, which shows nobody.
 """
 
@@ -20,7 +20,7 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class Plain:
-    """The anonymisers that anybody has. ``blur``: standard deviation of the Gaussian as a share of the picture's side;
+    """The anonymisers that anybody has. ``blur``: standard deviation of the Gaussian as a share of the image's side;
     ``blocks``: how many squares of one colour a side has.
     """
 
@@ -30,14 +30,14 @@ class Plain:
     def __post_init__(self) -> None:
         """Raises InputError for a blur of no or more than half a side, and for no blocks."""
         if not 0 < self.blur <= 0.5:
-            raise InputError(f"blur {self.blur}: expected a share of the picture's side, above 0 and at most 0.5")
+            raise InputError(f"blur {self.blur}: expected a share of the image's side, above 0 and at most 0.5")
         if self.blocks < 1:
             raise InputError(f"blocks {self.blocks}: expected at least 1")
 
 
 def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: Plain) -> dict[str, Tensor]:
-    """Name to pictures, (M, 3, S, S) in [-1, 1] each, in the order of ``pairs``; all of them in the 256 steps that a
-    picture file has, since that is what would be handed on.
+    """Name to images, (M, 3, S, S) in [-1, 1] each, in the order of ``pairs``; all of them in the 256 steps that a
+    image file has, since that is what would be handed on.
     """
     items = [pairs[0, index] for index in range(len(pairs))]
     inputs = torch.stack([item.image for item in items])
@@ -54,7 +54,7 @@ def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: Pl
 
 
 def stored(images: Tensor) -> Tensor:
-    """The nearest pictures with 8 bits a channel, in [-1, 1] again."""
+    """The nearest images with 8 bits a channel, in [-1, 1] again."""
     return images.add(1.0).mul(127.5).round().clamp(0, 255).div(127.5).sub(1.0)
 
 

@@ -1,7 +1,7 @@
 """Where the generator looks when it draws a point of the face. Paper Fig. 6: the last attention module's maps for three
 query points.
 
-One row a picture: the input with its query points, the face that G draws of it, then one map a point, over the input.
+One row an image: the input with its query points, the face that G draws of it, then one map a point, over the input.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ Points = dict[str, tuple[float, float]]
 
 
 def parse_points(words: Sequence[str]) -> Points:
-    """``("0.3,0.4",)`` -> {"0.3,0.4": (0.3, 0.4)}. Raises InputError for a word that is no x,y in the picture."""
+    """``("0.3,0.4",)`` -> {"0.3,0.4": (0.3, 0.4)}. Raises InputError for a word that is no x,y in the image."""
     try:
         return {word: (float(word.split(",")[0]), float(word.split(",")[1])) for word in words}
     except (ValueError, IndexError) as error:
@@ -44,15 +44,15 @@ def attention_figure(
     place: Place = "decoder",
     count: int = 4,
 ) -> None:
-    """Write the figure for ``count`` pictures of different expressions, drawn by the data's seed.
+    """Write the figure for ``count`` images of different expressions, drawn by the data's seed.
 
-    ``queries``: name -> (x, y) as shares of the picture's side; ``place``: which of the three modules.
-    Raises InputError for a generator without that module or a point outside the picture.
+    ``queries``: name -> (x, y) as shares of the image's side; ``place``: which of the three modules.
+    Raises InputError for a generator without that module or a point outside the image.
     """
     if place not in generator.attention:
         raise InputError(f"this generator has no attention module on its {place} path; use a run of method ifgan")
     if outside := [name for name, point in queries.items() if not all(0 <= share < 1 for share in point)]:
-        raise InputError(f"query point {outside[0]!r} lies outside the picture; expected shares of its side, 0 to 1")
+        raise InputError(f"query point {outside[0]!r} lies outside the image; expected shares of its side, 0 to 1")
     chosen = _chosen(pairs, count)
     figure = new_figure((2 + len(queries)) * _INCHES, len(chosen) * _INCHES + 0.3, layout=None)
     axes = figure.subplots(len(chosen), 2 + len(queries), squeeze=False)
@@ -81,7 +81,7 @@ def attention_figure(
 def attention_maps(
     generator: Generator, image: Tensor, queries: Points = QUERIES, place: Place = "decoder"
 ) -> dict[str, Tensor]:
-    """Name -> (S, S) map of a point, enlarged to the picture; it sums to 1 before that.
+    """Name -> (S, S) map of a point, enlarged to the image; it sums to 1 before that.
 
     image: (3, S, S) in [-1, 1].
     """
@@ -95,7 +95,7 @@ def attention_maps(
 
 
 def _chosen(pairs: FacePairs, count: int) -> list[int]:
-    """Pictures of as many different expressions as there are, at random."""
+    """Images of as many different expressions as there are, at random."""
     order = numpy_rng("attention figure", pairs.seed).permutation(len(pairs)).tolist()
     expressions = [located.sample.expression for located in pairs.samples]
     first = {expressions[index]: index for index in reversed(order)}

@@ -30,7 +30,7 @@ LEAST_PICTURES = 30  # of a group that may be called the worst: below, it is cha
 @dataclass(frozen=True)
 class GroupRow:
     """One group: ``attribute`` gender, age or ethnicity, or everybody. Intervals, (low, high), are 95 % bootstrap ones
-    over people (over pictures where nobody is known), nan for a single one; ``behind``: its accuracy less that of all
+    over people (over images where nobody is known), nan for a single one; ``behind``: its accuracy less that of all
     others whose attribute is known, with the interval, nan where there are none.
     """
 
@@ -75,7 +75,7 @@ def audit(runs: Path, data: Path, split: str = "test") -> tuple[list[Audit], dic
     """Every method below ``runs`` that was evaluated on this split of ``data``, or on all of it where it is another set
     than theirs, and its outcomes.
 
-    Raises InputError when there is none, the set's manifest knows no group, or lists other pictures.
+    Raises InputError when there is none, the set's manifest knows no group, or lists other images.
     """
     data = Path(data)
     samples = {sample.image: sample for sample in read_manifest(data)}
@@ -122,7 +122,7 @@ def audit_table(audits: list[Audit]) -> Table:
                 f"{row.calibration_error:.3f}", _span(*row.calibration_interval), mark,
             ))  # fmt: skip
     note = (
-        f"intervals: 95 %, bootstrap over subjects; worst: lowest accuracy of groups with {LEAST_PICTURES} pictures or "
+        f"intervals: 95 %, bootstrap over subjects; worst: lowest accuracy of groups with {LEAST_PICTURES} images or "
         "more, and how far it is from all others together; calibration error: 15 bins, larger by chance alone in a "
         "small group."
     )

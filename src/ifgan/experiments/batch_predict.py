@@ -31,16 +31,16 @@ def predict_files(
     workers: int | None = None,
     device: str = "cpu",
 ) -> int:
-    """Write a line for every picture in ``sources`` (files, or folders searched through); returns how many failed.
+    """Write a line for every image in ``sources`` (files, or folders searched through); returns how many failed.
 
     ``json_out``: a file, or ``-`` for standard output. ``faces``: folder for the redrawn faces; each line then
     names its faces' files as ``average_face``. ``redraw``, ``device``: as of `Recognizer.from_pretrained`. Raises
-    InputError for what concerns all pictures, such as an output that is one of them.
+    InputError for what concerns all images, such as an output that is one of them.
     """
     found = pictures_in(sources, apart_from=faces)
     paths = found.paths
     if found.aside:
-        print(f"left aside, no picture's suffix: {some_of(found.aside)}", file=sys.stderr)
+        print(f"left aside, no image's suffix: {some_of(found.aside)}", file=sys.stderr)
     _refuse_inputs(json_out, paths)
     recognizer = Recognizer.from_pretrained(model, aligned=aligned, redraw=redraw, device=device)
     if faces is not None and not recognizer.redraws:
@@ -60,7 +60,7 @@ def predict_files(
 
 @dataclass
 class Found:
-    """Pictures to read; folders that can't be looked into, each with its sentence; files of other kinds."""
+    """Images to read; folders that can't be looked into, each with its sentence; files of other kinds."""
 
     paths: list[Path] = field(default_factory=list)
     unread: dict[Path, PictureFaces] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Found:
 
 
 def pictures_in(sources: list[Path], *, apart_from: Path | None = None) -> Found:
-    """Named files as they are, and the pictures of named folders, in the order of their names, through links too, but
+    """Named files as they are, and the images of named folders, in the order of their names, through links too, but
     not those below ``apart_from``, where redrawn faces go. A folder without is told as one that can't be looked into.
     """
     found = Found()
@@ -83,7 +83,7 @@ def pictures_in(sources: list[Path], *, apart_from: Path | None = None) -> Found
 def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
     own = None if apart_from is None else apart_from.resolve()
     if own is not None and folder.resolve() not in own.parents:
-        own = None  # beside the pictures, or in their very folder
+        own = None  # beside the images, or in their very folder
     pictures: list[Path] = []
     unread: dict[Path, PictureFaces] = {}
 
@@ -105,7 +105,7 @@ def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
                 found.aside.append(str(path))
     if not pictures and not unread:
         expected = f"expected files ending in {', '.join(PICTURE_SUFFIXES)}"
-        unread[folder] = PictureFaces(error=f"{folder}: holds no picture; {expected}")
+        unread[folder] = PictureFaces(error=f"{folder}: holds no image; {expected}")
     found.paths += sorted(pictures)
     found.unread |= unread
 
@@ -113,9 +113,9 @@ def _search(folder: Path, found: Found, apart_from: Path | None) -> None:
 def _refuse_inputs(json_out: str, paths: list[Path]) -> None:
     """``--json *.jpg`` reads like a switch, and would write over the first photograph."""
     if json_out != "-" and Path(json_out).suffix.lower() in PICTURE_SUFFIXES:
-        raise InputError(f"{json_out}: has the name of a picture; --json takes the file to write")
+        raise InputError(f"{json_out}: has the name of an image; --json takes the file to write")
     if os.path.exists(json_out) and any(os.path.exists(path) and os.path.samefile(json_out, path) for path in paths):
-        raise InputError(f"{json_out}: is one of the pictures; choose another name")
+        raise InputError(f"{json_out}: is one of the images; choose another name")
 
 
 def _line(path: Path, result: PictureFaces, folder: Path | None) -> dict[str, Any]:

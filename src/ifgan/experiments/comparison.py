@@ -1,8 +1,8 @@
 """Is one method better than another on the same people? Paper §4.4 compares means only; this adds the spread.
 
-The unit is the subject: pictures of one person are not independent of each other. Accuracy is compared subject by
-subject over the folds that both methods have; where no subjects are known, as in RAF-DB, picture by picture, which is
-McNemar's test and trusts that everybody is on one picture. Such a test takes the trained networks as they are; whether
+The unit is the subject: images of one person are not independent of each other. Accuracy is compared subject by
+subject over the folds that both methods have; where no subjects are known, as in RAF-DB, image by image, which is
+McNemar's test and trusts that everybody is on one image. Such a test takes the trained networks as they are; whether
 others, trained anew on other people, would differ alike is what a test over folds asks.
 """
 
@@ -23,7 +23,7 @@ SIGNIFICANT = 0.05  # below this p, a difference is one
 class Comparison:
     """``difference``: pooled accuracy of ``method`` minus that of ``against``, with the 95 % bootstrap interval over
     subjects (``low``, ``high``) and the p value of a two-sided paired permutation test over them. ``subjects``,
-    ``pictures``: how many; 0 subjects where none are known, and a picture that all folds read is one. ``p_folds``: of
+    ``pictures``: how many; 0 subjects where none are known, and an image that all folds read is one. ``p_folds``: of
     a paired t test over the accuracies of ``folds``, None with one fold or where all gain the same; rather too small,
     since folds share training people (Nadeau and Bengio, Machine Learning 52, 2003,
     https://doi.org/10.1023/A:1024068626366).
@@ -56,7 +56,7 @@ class Comparison:
 
 
 def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison | None:
-    """Compare two methods on the folds that both have, picture by picture where no subjects are known; None when they
+    """Compare two methods on the folds that both have, image by image where no subjects are known; None when they
     share none.
     """
     ours, theirs = ({outcome.fold: outcome for outcome in group} for group in (outcomes, against))
@@ -87,20 +87,20 @@ def _pictures(outcome: RunOutcome) -> tuple[tuple[str, ...], ...]:
 
 
 def units(outcome: RunOutcome) -> list[str]:
-    """(M,): who is on each picture; where nobody knows, the picture itself, which is the same in every fold that reads
-    it: runs of ten folds on one picture are one unit.
+    """(M,): who is on each image; where nobody knows, the image itself, which is the same in every fold that reads
+    it: runs of ten folds on one image are one unit.
     """
     images = outcome.images or tuple(f"{outcome.fold} {index}" for index in range(len(outcome.subjects)))
-    return [subject or f"picture {image}" for subject, image in zip(outcome.subjects, images, strict=True)]
+    return [subject or f"image {image}" for subject, image in zip(outcome.subjects, images, strict=True)]
 
 
 def right(outcome: RunOutcome) -> np.ndarray:
-    """(M,) whether each picture was predicted right."""
+    """(M,) whether each image was predicted right."""
     return outcome.evaluation.probabilities.argmax(1) == outcome.evaluation.true
 
 
 def accuracy_interval(outcomes: list[RunOutcome]) -> tuple[float, float]:
-    """95 % bootstrap interval over subjects of the pooled accuracy; over pictures where no subjects are known."""
+    """95 % bootstrap interval over subjects of the pooled accuracy; over images where no subjects are known."""
     hits: dict[str, list[bool]] = {}
     for outcome in outcomes:
         for unit, hit in zip(units(outcome), right(outcome), strict=True):
@@ -152,7 +152,7 @@ def _p_value(sums: np.ndarray) -> float:
 
 def _p_of_folds(gains: list[float]) -> float | None:
     """Two-sided paired t test, of each fold's difference in accuracy. None where all folds gain the same but nothing:
-    without a spread there is no t value, and few pictures, not certainty, make folds equal.
+    without a spread there is no t value, and few images, not certainty, make folds equal.
     """
     if len(gains) < 2:
         return None

@@ -29,7 +29,7 @@ class Protocol:
     """What is compared on what. ``files``: folds from files instead of the ``rule``, one a set; sets with an official
     split and no file are run on that split. ``only``: some folds' numbers, or all. ``extra`` sets join every other set.
     ``train_subjects``: all of it once for each of these numbers of people; None is all of them. ``measure``: on which
-    pictures; those of validation are for choosing settings, and leave the test pictures unseen.
+    images; those of validation are for choosing settings, and leave the test images unseen.
     """
 
     data: tuple[Path, ...]

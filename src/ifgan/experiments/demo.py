@@ -40,7 +40,7 @@ class DemoFolder:
 
     @property
     def raw(self) -> Path:
-        """Rendered pictures in BU-3DFE's layout."""
+        """Rendered images in BU-3DFE's layout."""
         return self.path / "raw"
 
     @property
@@ -50,7 +50,7 @@ class DemoFolder:
 
     @property
     def more_raw(self) -> Path:
-        """Rendered pictures of more people."""
+        """Rendered images of more people."""
         return self.path / "more-raw"
 
     @property
@@ -77,7 +77,7 @@ def demo(
     for config in configs.values():
         check_phases(config)
     _claim(folder.path / "demo.json", {"subjects": subjects, "more": more, "seed": seed, "epochs": epochs})
-    with _step(f"1/4 synthetic pictures of {subjects} people who do not exist, and {more} more to test on", say):
+    with _step(f"1/4 synthetic images of {subjects} people who do not exist, and {more} more to test on", say):
         synthesize(folder.raw, subjects, seed, workers)
         synthesize(folder.more_raw, more, seed + MORE_SEED, workers)
     with _step("2/4 faces found and aligned", say):

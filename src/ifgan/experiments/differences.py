@@ -53,7 +53,7 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     note = "same people and folds; interval: bootstrap over subjects; p: paired permutation test over subjects"
     note += ", of these trained networks; p over folds: paired t test, of training anew"
     if any(not c.subjects for group in found.values() for c in group):
-        note += "; where no subjects are known, both over pictures"
+        note += "; where no subjects are known, both over images"
     if (most := max(map(len, found.values()))) > 1:
         note += f"; {most} comparisons of a set, each p by itself: by Bonferroni's rule one below "
         note += f"{SIGNIFICANT / most:.2g} tells"
@@ -72,7 +72,7 @@ def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
 
 
 def _of_whom(comparison: Comparison) -> str:
-    return f"{comparison.subjects} people" if comparison.subjects else f"{comparison.pictures} pictures"
+    return f"{comparison.subjects} people" if comparison.subjects else f"{comparison.pictures} images"
 
 
 def _p(value: float) -> str:

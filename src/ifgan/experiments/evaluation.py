@@ -1,7 +1,7 @@
-"""A finished run on the pictures that it kept apart. Paper §4.1: a fold's test subjects were never seen.
+"""A finished run on the images that it kept apart. Paper §4.1: a fold's test subjects were never seen.
 
 What is measured stays in the run folder, so that tables and figures need nothing else: ``evaluation_<split>.json``
-(``results.json`` of this run), ``predictions_<split>.csv`` (a row a picture) and, where there is a generator,
+(``results.json`` of this run), ``predictions_<split>.csv`` (a row an image) and, where there is a generator,
 ``transfer_<split>.png`` and ``attention_<split>.png``. Of another set, its name stands for the split's.
 """
 
@@ -45,19 +45,19 @@ class TrainedRun:
 
 
 def open_run(run_path: Path, data: Path, split: str = "test") -> TrainedRun:
-    """Raises InputError when the set's pictures or subjects are not those that the run was split by."""
+    """Raises InputError when the set's images or subjects are not those that the run was split by."""
     run = RunFolder(run_path)
     trained = load_trained(run.best, fastest_device())
     record, averages = run.split, read_averages(run.path / "average_faces")
     run_data = recorded_run_data(data, record, averages, seed=trained.config.run.seed)
     pairs = run_data.pairs(split, trained.config, augmented=False)
     if not len(pairs):
-        raise InputError(f"{data}: the run's split has no {split} pictures; --split takes another part")
+        raise InputError(f"{data}: the run's split has no {split} images; --split takes another part")
     return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs)
 
 
 def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSample]]:
-    """A run's best epoch with everybody in a set that it was not trained on; pictures of expressions that it doesn't
+    """A run's kept epoch with everybody in a set that it was not trained on; images of expressions that it doesn't
     know come apart. Raises InputError for a set that it was trained on, one that shows people whom it was trained or
     validated on, one called like a split, and where it knows no expression.
     """
@@ -90,7 +90,7 @@ def _seen(record: dict[str, Any], samples: list[Sample]) -> list[str]:
 
 
 def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
-    """Evaluate a run's best epoch on a split of its own fold, and keep the result in the run folder. Raises InputError
+    """Evaluate a run's kept epoch on a split of its own fold, and keep the result in the run folder. Raises InputError
     like `open_run`, and for an epoch that was not chosen on validation.
     """
     opened = open_run(run_path, data, split)
@@ -108,8 +108,8 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
 
 
 def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
-    """Evaluate a run's best epoch on all of a set that it was not trained on, and keep the result in the run folder
-    under the set's name. A picture whose expression the run doesn't know is wrong, whatever is said. Raises InputError
+    """Evaluate a run's kept epoch on all of a set that it was not trained on, and keep the result in the run folder
+    under the set's name. An image whose expression the run doesn't know is wrong, whatever is said. Raises InputError
     like `open_unseen`.
     """
     opened, strangers = open_unseen(run_path, data)
@@ -150,7 +150,7 @@ def _outcome(
 
 
 def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:
-    """A row a picture (who, what, what was said, the probability of every label), and results.json's content with the
+    """A row an image (who, what, what was said, the probability of every label), and results.json's content with the
     epoch that was measured; the rows last, since they say that a run was evaluated.
     """
     run, epoch = opened.run, opened.trained.about.get("epoch")

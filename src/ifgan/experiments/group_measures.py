@@ -1,4 +1,4 @@
-"""What was told of some people's pictures, and how well, with intervals over people. The paper (§4.4) gives none."""
+"""What was told of some people's images, and how well, with intervals over people. The paper (§4.4) gives none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NOBODY = (float("nan"), float("nan"))
 @dataclass(frozen=True)
 class Told:
     """``probabilities`` (M, N), ``true`` (M,) labels' indices, names of the ``images`` (M,), by whom each counts,
-    ``units`` (M,): people, or pictures where nobody is known.
+    ``units`` (M,): people, or images where nobody is known.
     """
 
     probabilities: np.ndarray

@@ -1,4 +1,4 @@
-"""One fold of one method as a job that any machine can do: train, then look at the test pictures once, or at those of
+"""One fold of one method as a job that any machine can do: train, then look at the test images once, or at those of
 validation where settings are still to be chosen. Paper §4.1.
 
 A job carries paths and settings only and leaves everything in its run folder, so it can be done in this process, by
@@ -104,7 +104,7 @@ def _train_and_measure(job: Job) -> None:
         seed=job.config.run.seed,
     )
     if not data.parts[job.measure]:
-        raise InputError(f"{job.data}: its split has no {job.measure} pictures; --measure validation measures those")
+        raise InputError(f"{job.data}: its split has no {job.measure} images; --measure validation measures those")
     train_run(job.config, data, run, list(job.command), resume=True, say=lambda line: _say(f"{job.name}: {line}"))
     evaluate_run(job.out, job.data, job.measure)
 

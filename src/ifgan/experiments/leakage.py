@@ -1,6 +1,6 @@
-"""How much of who somebody is remains in a picture: people re-identified from it, before and after G redrew it.
+"""How much of who somebody is remains in an image: people re-identified from it, before and after G redrew it.
 
-Views of the same pictures are turned into vectors (pixels, features of networks), and probes name the person; beside
+Views of the same images are turned into vectors (pixels, features of networks), and probes name the person; beside
 it, whether the expression can still be read off the same vectors. The paper claims that identity goes (§1, §4.5) and
 gives no number.
 """
@@ -28,7 +28,7 @@ from ifgan.models.packaged_weights import PACKAGED
 from ifgan.training.run_folder import RunFolder
 
 People = Literal["test", "all"]
-VectorsOf = Callable[[Tensor], np.ndarray]  # pictures (M, 3, S, S) -> (M, F)
+VectorsOf = Callable[[Tensor], np.ndarray]  # images (M, 3, S, S) -> (M, F)
 _BATCH = 64
 
 
@@ -44,9 +44,9 @@ def measure_leakage(
     """Measure it on a run's own test people, or on everybody in a set that the run has not seen (``people`` all).
 
     ``baseline``: a run whose features are one more kind of vector. ``groups``: what a probe must not have seen of a
-    person, the expression or just the picture. Raises InputError for a run without generator, one whose epoch was not
+    person, the expression or just the image. Raises InputError for a run without generator, one whose epoch was not
     chosen on validation, a set that the run trained on, a baseline of another fold, and where nobody can be
-    re-identified: one person, one picture each.
+    re-identified: one person, one image each.
     """
     trained = load_trained(RunFolder(run).best, fastest_device())
     refuse_oracle(RunFolder(run), trained)
@@ -57,7 +57,7 @@ def measure_leakage(
     kinds = _kinds(other)
     found, strangers = _pairs(Path(run), Path(data), people)
     pairs, left_out = _askable(found, groups, Path(data))
-    left_out |= {"pictures of expressions that the run doesn't know": strangers} if strangers else {}
+    left_out |= {"images of expressions that the run doesn't know": strangers} if strangers else {}
     samples = [located.sample for located in pairs.samples]
     subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
     group_of = expressions if groups == "expression" else picture_groups(subjects, [_taken(s) for s in samples])
@@ -82,7 +82,7 @@ def measure_leakage(
 
 
 def picture_groups(subjects: np.ndarray, taken: list[str]) -> np.ndarray:
-    """(M,): each person's pictures dealt to two groups in turn; what was ``taken`` together, and looks it, stays so."""
+    """(M,): each person's images dealt to two groups in turn; what was ``taken`` together, and looks it, stays so."""
     seen: dict[str, dict[str, int]] = {}
     groups = []
     for subject, together in zip(subjects, taken, strict=True):
@@ -92,7 +92,7 @@ def picture_groups(subjects: np.ndarray, taken: list[str]) -> np.ndarray:
 
 
 def _taken(sample: Sample) -> str:
-    """Frames of one film are nearly the same picture; BU-3DFE's levels of one expression are scans of their own."""
+    """Frames of one film are nearly the same image; BU-3DFE's levels of one expression are scans of their own."""
     return f"{sample.sequence} {sample.intensity}" if sample.sequence else sample.image
 
 
@@ -111,7 +111,7 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
 
 
 def _pairs(run: Path, data: Path, people: People) -> tuple[FacePairs, int]:
-    """The pictures, and how many of expressions that the run doesn't know are not among them."""
+    """The images, and how many of expressions that the run doesn't know are not among them."""
     if people == "test":
         return open_run(run, data, "test").pairs, 0
     opened, strangers = open_unseen(run, data)
@@ -126,14 +126,14 @@ def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, d
         of.setdefault(sample.subject, set()).add(sample.expression if groups == "expression" else _taken(sample))
     kept = {subject for subject, found in of.items() if subject and len(found) > 1}
     if len(kept) < 2:
-        wanted = "pictures of two expressions" if groups == "expression" else "two pictures"
+        wanted = "images of two expressions" if groups == "expression" else "two images"
         raise InputError(f"{data}: re-identification needs at least two subjects with {wanted} each; found {len(kept)}")
     samples = [located for located in pairs.samples if located.sample.subject in kept]
     chosen = pairs.only(samples)
     nameless = sum(not located.sample.subject for located in pairs.samples)
     missing = len(set(of) - kept - {""})
-    what = "a single expression" if groups == "expression" else "a single picture or sequence"
-    left_out = {f"people with {what}": missing, "pictures of nobody known": nameless}
+    what = "a single expression" if groups == "expression" else "a single image or sequence"
+    left_out = {f"people with {what}": missing, "images of nobody known": nameless}
     return chosen, {name: count for name, count in left_out.items() if count}
 
 

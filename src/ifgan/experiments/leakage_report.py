@@ -30,8 +30,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What probes found out. ``subjects``: (M,) who is on each picture; ``left_out``: who or what could not be asked
-    about, and how many; ``classifiers``: share of the same pictures whose expression whole networks read right.
+    """What probes found out. ``subjects``: (M,) who is on each image; ``left_out``: who or what could not be asked
+    about, and how many; ``classifiers``: share of the same images whose expression whole networks read right.
     """
 
     rows: tuple[Row, ...]
@@ -46,7 +46,7 @@ class Leakage:
         return 1 / len(set(self.subjects))
 
     def share(self, right: np.ndarray) -> dict[str, float]:
-        """Mean over people of the share of their pictures, so that nobody counts more for being on many; with its 95 %
+        """Mean over people of the share of their images, so that nobody counts more for being on many; with its 95 %
         bootstrap interval over people.
         """
         people, place = np.unique(self.subjects, return_inverse=True)
@@ -85,7 +85,7 @@ class Leakage:
         people = len(set(self.subjects))
         read = ", ".join(f"{name} {share:.3f}" for name, share in self.classifiers.items())
         note = (
-            f"shares of {len(self.subjects)} pictures of {people} people, each person counting alike, with bootstrap "
+            f"shares of {len(self.subjects)} images of {people} people, each person counting alike, with bootstrap "
             f"intervals over people; "
             f"person: probes learnt the same people from another {self.groups} (chance {self.chance:.3f}); "
             f"expression: probes learnt from other people. E's own share of expressions right: {read}."
@@ -100,7 +100,7 @@ class Leakage:
 
 
 def write_leakage(leakage: Leakage, out: Path) -> None:
-    """``leakage.json`` with shares and intervals, the table as text and Markdown, and ``leakage.csv``, a row a picture:
+    """``leakage.json`` with shares and intervals, the table as text and Markdown, and ``leakage.csv``, a row an image:
     what each probe got right.
     """
     table, columns = leakage.table(), {"subject": leakage.subjects}

@@ -24,7 +24,7 @@ from ifgan.training.schedule import what_is_missing, wrongly_chosen
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """One run on one split. ``subjects``: who is on each picture, (M,), empty strings where unknown; ``images``: its
+    """One run on one split. ``subjects``: who is on each image, (M,), empty strings where unknown; ``images``: its
     name in the manifest, (M,); ``selection``: how its epoch was come by, as `ifgan.training.schedule.selection` says.
     """
 
@@ -98,7 +98,7 @@ def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:
 
 
 def pooled_predictions(outcomes: list[RunOutcome]) -> tuple[np.ndarray, np.ndarray]:
-    """(M, N) probabilities and (M,) true labels' indices of all folds' pictures. Raises InputError when their labels
+    """(M, N) probabilities and (M,) true labels' indices of all folds' images. Raises InputError when their labels
     differ.
     """
     _same_labels(outcomes)

@@ -22,7 +22,7 @@ _MORE_COLOURS = ("#4f9d69", "#8a5fb0", "#b0486a", "#6f7f2a", "#3aa0a0", "#a0522d
 
 
 def confusion_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
-    """One matrix a method, pooled over its folds: share of each true class, and the number of pictures."""
+    """One matrix a method, pooled over its folds: share of each true class, and the number of images."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
     figure = new_figure(4.6 * len(groups), 4.3)
@@ -91,7 +91,7 @@ def _joins(records: list[RunRecord]) -> dict[int, str]:
 
 def reliability_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
     """How often a method is right where it says so: accuracy over confidence, pooled over its folds; a dot's area is
-    its bin's share of the pictures. Guo et al., https://arxiv.org/abs/1706.04599, Fig. 1.
+    its bin's share of the images. Guo et al., https://arxiv.org/abs/1706.04599, Fig. 1.
     """
     figure = new_figure(3.6 * len(groups), 3.5)
     axes = figure.subplots(1, len(groups), squeeze=False)[0]
@@ -170,7 +170,7 @@ def _lines(records: list[RunRecord]) -> list[str]:
 
 
 def _shares(outcomes: list[RunOutcome]) -> list[float]:
-    """Of every subject, the share of pictures that were predicted right."""
+    """Of every subject, the share of images that were predicted right."""
     hits: dict[str, list[bool]] = {}
     for outcome in outcomes:
         for subject, hit in zip(outcome.subjects, right(outcome), strict=True):

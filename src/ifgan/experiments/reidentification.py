@@ -1,6 +1,6 @@
 """Who is it? Closed-set re-identification of people from vectors, by a linear probe and by the nearest neighbour.
 
-A probe learns people from pictures of all groups but one (expressions, mostly) and is asked about that one; every
+A probe learns people from images of all groups but one (expressions, mostly) and is asked about that one; every
 group is asked about once. So it has to know the person: a pose that it has seen does not help. The paper (§4.5)
 shows faces for this and no number.
 """
@@ -33,7 +33,7 @@ def linear_probe(train: np.ndarray, names: np.ndarray, test: np.ndarray) -> np.n
 def whitened(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, F) and (M, F) -> (N, K) and (M, K): the principal components of ``train`` that hold 99.9 % of its variance,
     each of variance 1 there. Found from the N x N inner products (kernel PCA with the linear kernel, Schölkopf et al.
-    1998, https://doi.org/10.1162/089976698300017467): pixels are tens of thousands, pictures hundreds.
+    1998, https://doi.org/10.1162/089976698300017467): pixels are tens of thousands, images hundreds.
     """
     from sklearn.decomposition import KernelPCA
 
@@ -57,7 +57,7 @@ PROBES: dict[str, Probe] = {"linear probe": linear_probe, "nearest neighbour": n
 
 
 def reidentified(vectors: np.ndarray, people: np.ndarray, groups: np.ndarray, probe: Probe) -> np.ndarray:
-    """(M,) bool: whether each picture's person was named right by a probe that saw the other groups only.
+    """(M,) bool: whether each image's person was named right by a probe that saw the other groups only.
 
     vectors: (M, F); people: (M,) ids; groups: (M,) names. Raises InputError for a single person, a single group, and
     for a person whom the probe is asked about and who is missing from its training part.
@@ -65,18 +65,18 @@ def reidentified(vectors: np.ndarray, people: np.ndarray, groups: np.ndarray, pr
     if len(set(people)) < 2:
         raise InputError(f"re-identification needs at least two people; found {len(set(people))}")
     if len(set(groups)) < 2:
-        raise InputError("re-identification needs pictures of each person in at least two groups; found one group")
+        raise InputError("re-identification needs images of each person in at least two groups; found one group")
     right = np.zeros(len(people), bool)
     for group in sorted(set(groups)):
         asked = groups == group
         if strangers := sorted(set(people[asked]) - set(people[~asked])):
-            raise InputError(f"subject {strangers[0]} has pictures of {group} only: the probe can't have learnt it")
+            raise InputError(f"subject {strangers[0]} has images of {group} only: the probe can't have learnt it")
         right[asked] = probe(vectors[~asked], people[~asked], vectors[asked]) == people[asked]
     return right
 
 
 def read_from(vectors: np.ndarray, expressions: np.ndarray, people: np.ndarray, folds: int = 5) -> np.ndarray:
-    """(M,) bool: whether a linear probe that saw other people only reads each picture's expression right.
+    """(M,) bool: whether a linear probe that saw other people only reads each image's expression right.
 
     How much of the expression the same vectors still hold. Raises InputError for a single person.
     """

@@ -63,7 +63,7 @@ def write_report(
     against: Sequence[str] = (),
 ) -> Report:
     """Report on every run below ``runs``, on ``split`` (unset: what its cross-validation measured, else the test
-    pictures). ``notes``: a text file whose paragraphs stand on the page, for what no record knows: why, and what was
+    images). ``notes``: a text file whose paragraphs stand on the page, for what no record knows: why, and what was
     tried. ``against``: methods with which all others are compared; none: every one with every one before it.
     Raises InputError when there is no run, a record is broken or the notes can't be read.
     """
@@ -160,7 +160,7 @@ def _lead(records: list[RunRecord], split: HeldOut) -> str:
     unknown = [record for record in records if not record.people_known]
     sentences = [*([_of_known(known, split)] if known else []), *([_of_unknown(unknown, split)] if unknown else [])]
     if split == "validation" and not any(read_outcome(record.run) for record in records):
-        sentences.append("No test picture was looked at.")
+        sentences.append("No test image was looked at.")
     return " ".join(sentences)
 
 
@@ -168,7 +168,7 @@ def _of_known(records: list[RunRecord], split: HeldOut) -> str:
     counts = " or ".join(str(count) for count in sorted({record.train_subjects for record in records}))
     trained = f"Data: {_sets(records)}. Trained on {counts} subjects"
     if any("" in record.split["subjects"]["train"] for record in records):
-        trained += " and on pictures of unknown people"
+        trained += " and on images of unknown people"
     if split == "validation":
         chosen = "measured on the validation subjects, on whom settings and perhaps epochs were chosen"
         return f"{trained}, {chosen}: for choosing settings, not for reporting."
@@ -180,9 +180,9 @@ def _of_known(records: list[RunRecord], split: HeldOut) -> str:
 
 
 def _of_unknown(records: list[RunRecord], split: HeldOut) -> str:
-    apart = "Nobody knows who is on its pictures: the split keeps pictures apart, not people."
-    measured = "; measured here are validation pictures, for choosing settings" if split == "validation" else ""
-    return f"Data: {_sets(records)}. {apart} No epoch was chosen on test pictures{measured}."
+    apart = "Nobody knows who is on its images: the split keeps images apart, not people."
+    measured = "; measured here are validation images, for choosing settings" if split == "validation" else ""
+    return f"Data: {_sets(records)}. {apart} No epoch was chosen on test images{measured}."
 
 
 def _sets(records: list[RunRecord]) -> str:

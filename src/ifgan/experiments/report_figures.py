@@ -35,14 +35,12 @@ def pictures_of(records: list[RunRecord], split: HeldOut) -> list[Picture]:
     for where, on_set in _named(records):
         groups = {name: found for name, group in by_method(on_set).items() if (found := outcomes_of(group))}
         if groups:
-            note = "Numbers of pictures; shade: share of the true class."
+            note = "Numbers of images; shade: share of the true class."
             pictures.append(Picture(f"Confusion matrices{where}", rendered(confusion_figure(groups)), note))
-            note = (
-                "Share of right answers over stated confidence, in 15 bins; area: pictures; above: calibration error."
-            )
+            note = "Share of right answers over stated confidence, in 15 bins; area: images; above: calibration error."
             pictures.append(Picture(f"Reliability{where}", rendered(reliability_figure(groups)), note))
         if subjects := subjects_figure(groups):
-            note = "Each person's share of pictures predicted right, people sorted for each method by itself."
+            note = "Each person's share of images predicted right, people sorted for each method by itself."
             pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
         if few := few_subjects_figure(on_set):
             note = "Mean and standard deviation over the folds that were run."
@@ -76,7 +74,7 @@ def _shown(records: list[RunRecord]) -> list[RunRecord]:
 def _shown_people(record: RunRecord, split: HeldOut) -> str:
     if split == "test" and record.people_known and not taken_over(record.config):
         return "People whom no network has seen"
-    return "Pictures that were held out"
+    return "Images that were held out"
 
 
 def _drawn(record: RunRecord, split: HeldOut) -> list[Picture]:

@@ -51,7 +51,7 @@ class RunRecord:
 
     @property
     def tested_on(self) -> str:
-        """The name of the set whose pictures the outcome is on."""
+        """The name of the set whose images the outcome is on."""
         return self.other_set or self.split["data"]
 
     @property
@@ -72,7 +72,7 @@ class RunRecord:
 
     @property
     def people_known(self) -> bool:
-        """Whether all who are held out are known, so that people are kept apart, not pictures only."""
+        """Whether all who are held out are known, so that people are kept apart, not images only."""
         held_out = {*self.split["subjects"]["validation"], *self.split["subjects"]["test"]}
         return not any(subject == "" or subject.startswith(UNKNOWN) for subject in held_out)
 
@@ -94,7 +94,7 @@ class RunRecord:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch that validation chose, counted from 1."""
+        """The epoch that is kept, counted from 1."""
         best = max(self.run.metrics(), key=self._merit, default=None)
         return None if best is None else best["epoch"]
 

@@ -262,7 +262,7 @@ class Observer:
 
 
 def views(system: System) -> tuple[str, ...]:
-    """What else is read at the end, where there is a drawing."""
+    """What else is read at the end, where there is a drawing; ``picture``: the image half alone, by its older name."""
     if system.generator is None:
         return ()
     return ("pair", "picture", "generated", "pair-mixture", "mixture", "shares")

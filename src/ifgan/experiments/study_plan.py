@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import ConfigDict, Field, ValidationError
 
-from ifgan.config import Config
+from ifgan.config import AtLeastOne, Config, Section, sentence_of
 from ifgan.errors import InputError, one_line
 from ifgan.experiments.variants import with_variant
 from ifgan.files import read_text
@@ -18,19 +18,46 @@ from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import check_phases, parts_of, start_epochs
 
 _WITHOUT_EFFECT_ON_TRAINING = {"phases.choose_from", "classifier.tta_inputs"}
-_FIELDS = {
-    "question",
-    "plan",
-    "written",
-    "decided",
-    "data",
-    "folds",
-    "train_subjects",
-    "preset",
-    "settings",
-    "arms",
-    "every_epoch",
-}
+
+
+class _People(Section):
+    seed: int
+    subjects: AtLeastOne
+
+
+class _Data(Section):
+    train: _People
+    test: _People
+
+
+class _Trunk(Section):
+    arm: str
+    epochs: AtLeastOne
+
+
+class _Arm(Section):
+    """What stands below an arm beside these is a setting."""
+
+    model_config = ConfigDict(extra="allow")
+    method: str = "ifgan"
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    trunk: _Trunk | None = None
+
+
+class _File(Section):
+    """``study.yaml``."""
+
+    question: Any = None
+    written: Any = None
+    decided: Any = None
+    plan: Any = None
+    data: _Data
+    folds: Annotated[int, Field(ge=3)] = 10
+    train_subjects: AtLeastOne | None = None
+    preset: str = "cpu"
+    settings: dict[str, Any] = Field(default_factory=dict)
+    every_epoch: bool = False
+    arms: Annotated[dict[Annotated[str, Field(pattern=r"^[\w-]+$")], _Arm | None], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -114,45 +141,33 @@ def read_study(folder: Path) -> Study:
     path = Path(folder) / "study.yaml"
     text = read_text(path)
     try:
-        content = yaml.safe_load(text)
-        if not isinstance(content, dict) or not {"data", "arms"} <= content.keys():
-            raise InputError("expected a study, with data and arms")
-        if unknown := sorted(content.keys() - _FIELDS):
-            raise InputError(f"unknown field {unknown[0]!r}; expected some of {', '.join(sorted(_FIELDS))}")
-        study = _study(Path(folder), content)
+        file = _File.model_validate(yaml.safe_load(text))
+        study = _study(Path(folder), file)
         _check(study)
-    except (InputError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+    except ValidationError as error:
+        raise InputError(f"{path}: {sentence_of(error)}") from error
+    except (InputError, yaml.YAMLError) as error:
         raise InputError(f"{path}: {one_line(error)}") from error
     return study
 
 
-def _study(folder: Path, content: dict[str, Any]) -> Study:
-    train, test = (
-        {name: int(content["data"][part][name]) for name in ("seed", "subjects")} for part in ("train", "test")
-    )
-    few = content.get("train_subjects")
-    arms = tuple(_arm(name, values or {}, content.get("settings") or {}) for name, values in content["arms"].items())
-    preset, every = content.get("preset", "cpu"), bool(content.get("every_epoch", False))
-    folds, few = int(content.get("folds", 10)), few if few is None else int(few)
-    return Study(folder, train, test, folds, few, preset, arms, every)
+def _study(folder: Path, file: _File) -> Study:
+    train, test = file.data.train.model_dump(), file.data.test.model_dump()
+    arms = tuple(_arm(name, arm or _Arm(), file.settings) for name, arm in file.arms.items())
+    return Study(folder, train, test, file.folds, file.train_subjects, file.preset, arms, file.every_epoch)
 
 
-def _arm(name: str, values: dict[str, Any], shared: dict[str, Any]) -> Arm:
-    if not re.fullmatch(r"[\w-]+", name):
-        raise InputError(f"arm {name!r}: expected letters, digits and dashes")
-    own = {key: value for key, value in values.items() if key not in ("method", "seeds", "trunk")}
-    seeds, trunk = values.get("seeds", [0]), values.get("trunk") or {}
-    if not isinstance(seeds, list) or not all(isinstance(seed, int) for seed in seeds):
-        raise InputError(f"arm {name}: seeds {seeds!r}; expected a list of whole numbers")
-    method = values.get("method", "ifgan")
-    return Arm(name, method, shared | own, tuple(seeds), trunk.get("arm"), int(trunk.get("epochs", 0)))
+def _arm(name: str, arm: _Arm, shared: dict[str, Any]) -> Arm:
+    settings = shared | (arm.model_extra or {})
+    trunk, epochs = (arm.trunk.arm, arm.trunk.epochs) if arm.trunk else (None, 0)
+    return Arm(name, arm.method, settings, arm.seeds, trunk, epochs)
 
 
 def _check(study: Study) -> None:
     if study.train["seed"] == study.test["seed"]:
         raise InputError("data: train and test have the same seed, and so the same people")
-    if not 3 <= study.folds <= min(study.train["subjects"], study.test["subjects"]):
-        raise InputError(f"folds {study.folds}: expected at least 3, and a person a fold to train on and to test")
+    if study.folds > min(study.train["subjects"], study.test["subjects"]):
+        raise InputError(f"folds {study.folds}: expected a person a fold to train on and to test")
     configs: dict[str, Config] = {}
     for arm in study.arms:
         configs[arm.name] = config = with_variant(make_config(study.preset, **arm.settings), arm.method)

@@ -17,10 +17,10 @@ from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.variants import variant_of
 
 _WHOSE: dict[HeldOut, str] = {
-    "test": "pictures of people never seen",
-    "validation": "validation pictures, on which epochs were chosen, so that all are flattered",
+    "test": "images of people never seen",
+    "validation": "validation images, on which epochs were chosen, so that all are flattered",
 }
-_UNKNOWN = "held-out pictures of people of whom nobody knows whether they were seen"
+_UNKNOWN = "held-out images of people of whom nobody knows whether they were seen"
 _MEASURES = (
     "folds",
     "pictures",
@@ -47,7 +47,7 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
     note = (
-        f"accuracy: mean over folds ± standard deviation, of {_whose(records, split)}; pooled: of all folds' pictures "
+        f"accuracy: mean over folds ± standard deviation, of {_whose(records, split)}; pooled: of all folds' images "
         "together, with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; "
         "no epoch chosen on what is reported"
     )
@@ -83,7 +83,7 @@ def _paper(record: RunRecord) -> str:
 def _whose(records: list[RunRecord], split: HeldOut) -> str:
     known = {record.people_known for record in records}
     if len(known) > 1:
-        return "held-out pictures"
+        return "held-out images"
     return _UNKNOWN if split == "test" and False in known else _WHOSE[split]
 
 
@@ -148,7 +148,7 @@ def fold_table(records: list[RunRecord], plan: Plan | None = None, split: HeldOu
     rows = [
         (data, str(fold), *(_accuracy(found.get((data, fold, method))) for method in methods)) for data, fold in places
     ]
-    return Table("Folds", ("data", "fold", *methods), tuple(rows), f"accuracy on the fold's {split} pictures.")
+    return Table("Folds", ("data", "fold", *methods), tuple(rows), f"accuracy on the fold's {split} images.")
 
 
 def run_table(records: list[RunRecord]) -> Table:
@@ -164,7 +164,7 @@ def run_table(records: list[RunRecord]) -> Table:
         )
         for record in records
     )
-    return Table("Runs", ("run", "method", "fold", "epoch chosen", "accuracy", "minutes"), rows)
+    return Table("Runs", ("run", "method", "fold", "epoch kept", "accuracy", "minutes"), rows)
 
 
 def _accuracy(record: RunRecord | None) -> str:

@@ -22,7 +22,7 @@ from ifgan.seeds import numpy_rng
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INCHES = 1.15  # of one picture
+_INCHES = 1.15  # of one image
 
 
 def transfer_figure(
@@ -37,8 +37,8 @@ def transfer_figure(
     """Write the figure for the named subjects, or for ``count`` of them drawn by the data's seed, without names where
     ``inputs`` are left out.
 
-    Of each subject and expression the last picture (the strongest, where intensities are known) is shown; a gap where
-    there is none. Sets without subjects show pictures drawn at random in their place, as does a figure without inputs
+    Of each subject and expression the last image (the strongest, where intensities are known) is shown; a gap where
+    there is none. Sets without subjects show images drawn at random in their place, as does a figure without inputs
     unless ``subjects`` are named. Raises InputError for a subject who is not there, an ending that is no
     figure's, and where it can't be written.
     """
@@ -62,7 +62,7 @@ def transfer_figure(
 
 @torch.inference_mode()
 def drawn(generator: Generator, image: Tensor) -> Tensor:
-    """G in evaluation mode on one picture, (3, S, S) in [-1, 1] -> the same."""
+    """G in evaluation mode on one image, (3, S, S) in [-1, 1] -> the same."""
     device = device_of(generator)
     return generator(image[None].to(device))[0].float().cpu()
 
@@ -70,7 +70,7 @@ def drawn(generator: Generator, image: Tensor) -> Tensor:
 def _groups(
     pairs: FacePairs, subjects: tuple[str, ...] | None, count: int, *, by_subject: bool
 ) -> list[tuple[str, dict[str, int]]]:
-    """Column headings, and of each the index of one picture an expression."""
+    """Column headings, and of each the index of one image an expression."""
     rng = numpy_rng("transfer figure", pairs.seed)
     samples = [located.sample for located in pairs.samples]
     everybody = sorted({sample.subject for sample in samples} - {""})

@@ -1,15 +1,15 @@
 """Alignment on the eye centres and the nose tip. Paper §4.2.
 
 A similarity (rotation, one scale, shift: 4 degrees of freedom) takes the two eye centres and the nose tip to
-fixed places of a 256x256 picture, in the least-squares sense (Umeyama, IEEE TPAMI 13(4), 1991). Three points
+fixed places of a 256x256 image, in the least-squares sense (Umeyama, IEEE TPAMI 13(4), 1991). Three points
 would allow an affine map, but that one would squash the expression; mouth corners are left out because the
 expression itself moves them.
 
 The template keeps 2.2 eye distances below the eye line inside the central 224 pixels: a wide-open mouth keeps
 its chin (docs/choices.md). The tighter public face-recognition templates cut it.
 
-Coordinates are continuous: the picture spans [0, width] x [0, height], the centre of its first pixel is
-(0.5, 0.5). Scaling a picture by s therefore scales its landmarks by s exactly.
+Coordinates are continuous: the image spans [0, width] x [0, height], the centre of its first pixel is
+(0.5, 0.5). Scaling an image by s therefore scales its landmarks by s exactly.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ from ifgan.errors import PictureError
 
 ALIGNED_SIZE = 256
 ALIGNED_SHAPE = (ALIGNED_SIZE, ALIGNED_SIZE, 3)  # of an aligned face, and of an average one, uint8 RGB
-# Eye on the left of the picture, eye on the right, nose tip.
+# Eye on the left of the image, eye on the right, nose tip.
 TEMPLATE_XY_PX = np.array([(94.0, 88.0), (162.0, 88.0), (128.0, 124.0)])
 # A head thrown back shows its nose at the eye line; swapped eyes give -0.4 and less.
 _NOSE_BELOW_EYES_MIN = -0.25
@@ -29,16 +29,16 @@ _MARGIN_PX = 3  # what interpolation reads beyond the sampled point
 def align_face(image_hwc_uint8: np.ndarray, landmarks_xy_px: np.ndarray) -> np.ndarray:
     """The face as (256, 256, 3) uint8, eyes and nose on the template.
 
-    ``landmarks_xy_px``: eye on the left of the picture, eye on the right, nose tip; further points (mouth
-    corners) are allowed and not used. Where the template reaches beyond the picture its edge pixels are
+    ``landmarks_xy_px``: eye on the left of the image, eye on the right, nose tip; further points (mouth
+    corners) are allowed and not used. Where the template reaches beyond the image its edge pixels are
     repeated: a black border would be an edge for the networks to learn. Raises PictureError for landmarks that
-    no face has (see similarity_from_landmarks) or that lie outside the picture.
+    no face has (see similarity_from_landmarks) or that lie outside the image.
     """
     matrix = similarity_from_landmarks(landmarks_xy_px)
     height, width = image_hwc_uint8.shape[:2]
     x, y = np.asarray(landmarks_xy_px, dtype=np.float64)[:3].mean(axis=0)
     if not (0 <= x <= width and 0 <= y <= height):
-        raise PictureError(f"landmarks around ({x:.0f}, {y:.0f}) lie outside the {width}x{height} picture")
+        raise PictureError(f"landmarks around ({x:.0f}, {y:.0f}) lie outside the {width}x{height} image")
     return warp(image_hwc_uint8, matrix, (ALIGNED_SIZE, ALIGNED_SIZE))
 
 
@@ -58,7 +58,7 @@ def central_box(image_hwc_uint8: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def similarity_from_landmarks(landmarks_xy_px: np.ndarray) -> np.ndarray:
-    """The (2, 3) float64 similarity from picture to template: ``aligned = matrix @ (x, y, 1)``.
+    """The (2, 3) float64 similarity from image to template: ``aligned = matrix @ (x, y, 1)``.
 
     With points as complex numbers z -> a·z + b, least squares gives a = Σ conj(z - z̄)(t - t̄) / Σ|z - z̄|².
     Raises PictureError when the points are not finite, coincide, or are mirrored (eyes swapped).
@@ -72,7 +72,7 @@ def similarity_from_landmarks(landmarks_xy_px: np.ndarray) -> np.ndarray:
 
 
 def invert_similarity(matrix: np.ndarray) -> np.ndarray:
-    """The (2, 3) map back: from the template to the picture the matrix came from."""
+    """The (2, 3) map back: from the template to the image the matrix came from."""
     turned = np.linalg.inv(matrix[:, :2])
     return np.hstack([turned, -turned @ matrix[:, 2:]])
 
@@ -99,7 +99,7 @@ def _checked_points(landmarks_xy_px: np.ndarray) -> np.ndarray:
 
 
 def warp(image_hwc_uint8: np.ndarray, matrix: np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
-    """The picture through a (2, 3) similarity as (height, width, 3) uint8, edges repeated beyond the picture.
+    """The image through a (2, 3) similarity as (height, width, 3) uint8, edges repeated beyond the image.
 
     A shrinking map first reduces the part that is needed, antialiased, so that a 12-megapixel portrait doesn't
     alias; what remains to interpolate is a rotation and a shift.
@@ -136,7 +136,7 @@ def _reduced(image: np.ndarray, box: np.ndarray, size: np.ndarray, scale: float)
     if scale == 1.0:
         x0, y0, x1, y1 = box.astype(int)
         return image[y0:y1, x0:x1]
-    # Only the part is handed to Pillow; a 100-megapixel picture isn't copied for one face.
+    # Only the part is handed to Pillow; a 100-megapixel image isn't copied for one face.
     x0, y0 = np.floor(box[:2]).astype(int)
     x1, y1 = np.ceil(box[2:]).astype(int)
     part = Image.fromarray(np.ascontiguousarray(image[y0:y1, x0:x1]))

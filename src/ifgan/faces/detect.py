@@ -26,7 +26,7 @@ from torch.nn import Module
 from torchvision.ops import nms
 
 Thresholds = tuple[float, float, float]
-MAX_SIDE_PX = 1280  # at this side; a face of 20 px in a picture of 4000 px isn't found, one of 63 px is
+MAX_SIDE_PX = 1280  # at this side; a face of 20 px in an image of 4000 px isn't found, one of 63 px is
 THRESHOLDS = (0.6, 0.7, 0.7)  # P-Net, R-Net, O-Net, as published
 _BORDER = 1 / 3  # of the longer side
 Points = tuple[tuple[float, float], ...]
@@ -37,9 +37,9 @@ _threads: list[int] = []  # torch's, before the first of them
 
 @dataclass(frozen=True)
 class Face:
-    """One face, in pixels of the picture it was found in.
+    """One face, in pixels of the image it was found in.
 
-    ``box_xyxy_px`` is clipped to the picture. ``landmarks_xy_px``: eye on the left of the picture, eye on the right,
+    ``box_xyxy_px`` is clipped to the image. ``landmarks_xy_px``: eye on the left of the image, eye on the right,
     nose tip, left and right mouth corner; they may lie outside. ``confidence`` is O-Net's, in [0, 1].
     """
 
@@ -49,11 +49,11 @@ class Face:
 
 
 class FaceDetector:
-    """MTCNN over lists of pictures.
+    """MTCNN over lists of images.
 
-    A picture's faces don't depend on the other pictures of the list: each is read alone. ``min_face_px`` counts
-    in the picture, or in its reduced copy when that is larger than MAX_SIDE_PX. Works with one torch thread, so that
-    a picture's faces are the same bits in any process; the networks are too small to gain from more.
+    An image's faces don't depend on the other images of the list: each is read alone. ``min_face_px`` counts
+    in the image, or in its reduced copy when that is larger than MAX_SIDE_PX. Works with one torch thread, so that
+    an image's faces are the same bits in any process; the networks are too small to gain from more.
     """
 
     def __init__(self, *, min_face_px: int = 20, thresholds: tuple[float, float, float] = THRESHOLDS) -> None:
@@ -62,7 +62,7 @@ class FaceDetector:
         self._thresholds = thresholds
 
     def __call__(self, images_hwc_uint8: list[np.ndarray]) -> list[list[Face]]:
-        """The faces of every (height, width, 3) uint8 RGB picture, largest and most central first (prominence)."""
+        """The faces of every (height, width, 3) uint8 RGB image, largest and most central first (prominence)."""
         with _one_torch_thread():
             return [self._find(image) for image in images_hwc_uint8]
 
@@ -106,7 +106,7 @@ def _one_torch_thread() -> Iterator[None]:
 
 
 def prominence(face: Face, width: int, height: int) -> float:
-    """What decides which face comes first: box area minus twice the squared distance from the picture's centre."""
+    """What decides which face comes first: box area minus twice the squared distance from the image's centre."""
     x0, y0, x1, y1 = face.box_xyxy_px
     dx, dy = (x0 + x1 - width) / 2, (y0 + y1 - height) / 2
     return (x1 - x0) * (y1 - y0) - 2 * (dx * dx + dy * dy)
@@ -143,7 +143,7 @@ class Cascade:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes (N, 4), landmarks (N, 5, 2) and confidences (N,) of the faces of at least ``min_face_px``.
 
-        The picture's longer side must be below 2,900 pixels, or the sums overflow 32 bits.
+        The image's longer side must be below 2,900 pixels, or the sums overflow 32 bits.
         """
         table = _summed_area_table(image_hwc_uint8)
         boxes = self._proposals(table, min_face_px, thresholds[0])
@@ -198,7 +198,7 @@ class Cascade:
 
 
 def _scales(table: Tensor, min_face_px: int) -> list[float]:
-    """Pyramid scales: the smallest face fills P-Net's window at the first, the picture fits it at the last."""
+    """Pyramid scales: the smallest face fills P-Net's window at the first, the image fits it at the last."""
     scale, scales = _CELL / min_face_px, []
     shorter = min(table.shape[0], table.shape[1]) - 1
     while shorter * scale >= _CELL:
@@ -217,7 +217,7 @@ def _summed_area_table(image_hwc_uint8: Tensor) -> Tensor:
 
 
 def _resized(table: Tensor, scale: float) -> Tensor:
-    """(1, h, w, 3) float32: the whole picture by area averaging."""
+    """(1, h, w, 3) float32: the whole image by area averaging."""
     height, width = table.shape[0] - 1, table.shape[1] - 1
     top, bottom = _cells(torch.tensor([0]), torch.tensor([height]), int(height * scale + 1))
     left, right = _cells(torch.tensor([0]), torch.tensor([width]), int(width * scale + 1))
@@ -234,14 +234,14 @@ def _window(boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _touching(table: Tensor, boxes: Tensor) -> Tensor:
-    """The boxes that hold at least one pixel of the picture."""
+    """The boxes that hold at least one pixel of the image."""
     start, end = _window(boxes)
     picture_end = torch.tensor([table.shape[1] - 1, table.shape[0] - 1])
     return boxes[((end > start) & (end > 0) & (start < picture_end)).all(dim=1)]
 
 
 def _read(network: Module, table: Tensor, boxes: Tensor, side: int) -> tuple[Tensor, ...]:
-    """What the network says of each box, in batches: a picture of noise has thousands of proposals."""
+    """What the network says of each box, in batches: an image of noise has thousands of proposals."""
     parts = [network(_network_input(_crops(table, some, side))) for some in boxes.split(_BATCH)]
     return tuple(map(torch.cat, zip(*parts, strict=True)))
 
@@ -249,7 +249,7 @@ def _read(network: Module, table: Tensor, boxes: Tensor, side: int) -> tuple[Ten
 def _crops(table: Tensor, boxes: Tensor, side: int) -> Tensor:
     """(N, side, side, 3) float32: what the boxes hold, by area averaging.
 
-    Beyond the picture there is black, as in the authors' implementation. The library cuts the window to the picture
+    Beyond the image there is black, as in the authors' implementation. The library cuts the window to the image
     instead, yet reads the answer as if it hadn't: landmarks of tight crops end up a tenth of an eye distance off.
     """
     height, width = table.shape[0] - 1, table.shape[1] - 1

@@ -1,6 +1,7 @@
-"""The one function that makes a model input, for training, prediction, figures and export alike. Paper §4.2.
+"""The one function that makes a model input from an aligned face, in training and prediction alike. Paper §4.2. (Images
+that lie on a GPU are cropped there, by data/on_device.py, to the same pixels but for rounding.)
 
-Aligned face -> its form (close-up, grey, coarse, even) -> square of 256/224 times its size -> flip, rotation, zoom
+Aligned face -> its form (`InputForm`) -> square of 256/224 times its size -> flip, rotation, zoom
 -> crop of the model's size -> float32 in [-1, 1]. The paper's 256 and 224 give the square 256; a model of 96 pixels
 works on 110.
 """
@@ -38,7 +39,7 @@ class InputForm:
         return cls(asked.center_crop_zoom, asked.grey, asked.downsample_px, asked.hist_equalize)
 
     def __call__(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
-        """A picture's: (side, side, 3) uint8 RGB to the same of a smaller side. Raises PictureError like `shrink`."""
+        """An image's: (side, side, 3) uint8 RGB to the same of a smaller side. Raises PictureError like `shrink`."""
         framed = self.frame(aligned_hwc_uint8)
         if not (self.grey or self.downsample_px or self.hist_equalize):
             return framed
@@ -63,7 +64,7 @@ class InputForm:
 class Augmentation:
     """What training varies. The default changes nothing and crops the centre, as testing does (§4.2).
 
-    ``angle_deg`` turns the picture counter-clockwise about its centre, ``zoom`` enlarges it so many times.
+    ``angle_deg`` turns the image counter-clockwise about its centre, ``zoom`` enlarges it so many times.
     ``crop_left_px`` and ``crop_top_px`` lie in [0, working_side(size) - size]; None is the centre. Order: flip, rotate
     and zoom, crop; then ``blank`` (left, top, right, bottom in pixels) becomes mid grey, 0.
     """
@@ -87,8 +88,8 @@ def working_side(size_px: int) -> int:
 def shrink(aligned_hwc_uint8: np.ndarray, size_px: int) -> np.ndarray:
     """(side, side, 3) uint8 with side = working_side(size_px), antialiased.
 
-    A picture that has this side already is returned as it is: so a cache of shrunken pictures gives the same
-    bits as the pictures themselves. Raises PictureError for anything but a square HWC uint8 RGB array.
+    An image that has this side already is returned as it is: so a cache of shrunken images gives the same
+    bits as the images themselves. Raises PictureError for anything but a square HWC uint8 RGB array.
     """
     _check(aligned_hwc_uint8)
     side = working_side(size_px)
@@ -108,7 +109,7 @@ def to_model_input(
 ) -> Tensor:
     """(3, size, size) float32 in [-1, 1] from an aligned face (square HWC uint8 RGB of any side).
 
-    Raises PictureError for another array, ValueError for a crop that leaves the picture.
+    Raises PictureError for another array, ValueError for a crop that leaves the image.
     """
     square = shrink(aligned_hwc_uint8, size_px)
     left, top = crop_corner(size_px, augmentation)
@@ -133,7 +134,7 @@ def to_picture(image_chw: Tensor) -> np.ndarray:
 
 
 def crop_corner(size_px: int, augmentation: Augmentation) -> tuple[int, int]:
-    """Left and top of the crop in pixels. Raises ValueError for one that leaves the picture."""
+    """Left and top of the crop in pixels. Raises ValueError for one that leaves the image."""
     room = working_side(size_px) - size_px
     centre = room // 2
     left = centre if augmentation.crop_left_px is None else augmentation.crop_left_px

@@ -1,6 +1,6 @@
-"""The one door for pictures: any file or array in, HWC uint8 RGB out (§4.2 starts here).
+"""The one door for images: any file or array in, HWC uint8 RGB out (§4.2 starts here).
 
-Everything that reads a picture comes through here, so that rotation flags, colour modes and size limits are
+Everything that reads an image comes through here, so that rotation flags, colour modes and size limits are
 handled once. Nothing is guessed from pixel values, and Pillow's global settings stay as they are.
 
 Choices: transparent pixels are laid on white, as viewers show them; 16-bit grey is divided by 257; CMYK is
@@ -31,7 +31,7 @@ _OPENING = threading.Lock()
 
 
 def to_png(image: np.ndarray | Image.Image, **options: Any) -> bytes:
-    """A picture, (height, width, 3) uint8 RGB, (height, width) grey or Pillow's, as a PNG's content; ``options``:
+    """An image, (height, width, 3) uint8 RGB, (height, width) grey or Pillow's, as a PNG's content; ``options``:
     Pillow's.
     """
     file = io.BytesIO()
@@ -40,9 +40,9 @@ def to_png(image: np.ndarray | Image.Image, **options: Any) -> bytes:
 
 
 def open_picture(path: str | Path) -> np.ndarray:
-    """The picture in a file: (height, width, 3) uint8 RGB, turned upright as its EXIF flag says.
+    """The image in a file: (height, width, 3) uint8 RGB, turned upright as its EXIF flag says.
 
-    Raises PictureError, one sentence that names the file, when it is missing, no picture, cut off, smaller than
+    Raises PictureError, one sentence that names the file, when it is missing, no image, cut off, smaller than
     MIN_SIDE_PX on a side or larger than MAX_PIXELS. Sizes are judged by the header, before anything is decoded.
     """
     name, path = str(path), Path(path)
@@ -56,7 +56,7 @@ def open_picture(path: str | Path) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name}: has more than {MAX_PIXELS:,} pixels") from error
     except Image.UnidentifiedImageError as error:
-        raise PictureError(f"{name}: is not a picture ({', '.join(_FORMATS)})") from error
+        raise PictureError(f"{name}: is not an image ({', '.join(_FORMATS)})") from error
     except Exception as error:  # Pillow's readers raise a dozen types on broken files, SyntaxError among them
         raise PictureError(f"{name}: can't be decoded ({one_line(error)})") from error
 
@@ -82,7 +82,7 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
         except Exception as error:  # as above
             raise PictureError(f"the PIL image can't be decoded ({one_line(error)})") from error
     if not isinstance(source, np.ndarray):
-        raise PictureError(f"a picture must be a path, a PIL image or an array, not {type(source).__name__}")
+        raise PictureError(f"an image must be a path, a PIL image or an array, not {type(source).__name__}")
     if source.dtype == np.uint8 and source.ndim == 2:
         source = np.repeat(source[..., None], 3, axis=2)  # (H, W) -> (H, W, 3)
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
@@ -92,7 +92,7 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
 
 
 def _opened(path: Path) -> Image.Image:
-    """The picture with only its header read.
+    """The image with only its header read.
 
     One thread at a time: neither Pillow's registering of readers nor Python's warning filter is safe otherwise.
     """

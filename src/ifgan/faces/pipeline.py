@@ -1,7 +1,7 @@
-"""From picture files to aligned faces, on every core, in order. Paper §4.2 as one stream.
+"""From image files to aligned faces, on every core, in order. Paper §4.2 as one stream.
 
 ``find_faces`` is what ``prepare`` and ``predict`` iterate over. Each worker (processes.py) has one torch thread:
-MTCNN's small convolutions gain little from more. Only file names go out and 256-pixel crops come back. A picture
+MTCNN's small convolutions gain little from more. Only file names go out and 256-pixel crops come back. An image
 that fails, or that takes its worker down, is reported in its place and the others go on.
 """
 
@@ -21,7 +21,7 @@ from ifgan.faces.processes import Work, map_in_processes
 from ifgan.processors import processors
 
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
-_TOO_LARGE = "not enough memory for this picture"
+_TOO_LARGE = "not enough memory for this image"
 _NETWORKS = ("ifgan.faces.detect", "facenet_pytorch.models.mtcnn")
 
 Source = str | Path | np.ndarray | Image.Image
@@ -29,7 +29,7 @@ Source = str | Path | np.ndarray | Image.Image
 
 @dataclass(frozen=True)
 class Request:
-    """One picture, with the landmarks that are known already, if any: (5, 2) or (3, 2), no detection then.
+    """One image, with the landmarks that are known already, if any: (5, 2) or (3, 2), no detection then.
     ``unreadable``: why it can't be read, where that has been seen.
     """
 
@@ -83,7 +83,7 @@ def _decoded(request: Request) -> Request:
 
 
 def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) -> FoundFaces:
-    """The faces of one picture, aligned; a picture that can't be used gives its error, nothing is raised.
+    """The faces of one image, aligned; an image that can't be used gives its error, nothing is raised.
 
     Among several, a face whose landmarks can't be aligned is left out: one false find loses no true one.
     """

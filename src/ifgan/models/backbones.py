@@ -21,7 +21,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 def make_backbone(name: str, pretrained: str, **options: Any) -> nn.Module:
     """``timm.create_model`` with the weights that ``pretrained`` names: "imagenet" for timm's from the hub or its
     cache, "packaged" for those inside a package (packaged_weights.py), "none", "ifgan-wild" (the package's own model)
-    or a .safetensors/.pth file, also a checkpoint of ifgan: of its E the backbone, of a pair's stem the picture's half.
+    or a .safetensors/.pth file, also a checkpoint of ifgan: of its E the backbone, of a pair's stem the image's half.
 
     Raises InputError when there is no such backbone or its weights can't be had.
     """
@@ -80,6 +80,8 @@ def _read_state(source: str) -> dict[str, Tensor]:
 
 def weights_file(source: str) -> Path:
     """The file that a name of weights from faces stands for. Raises InputError where there is none."""
+    if source in NOT_OF_FACES:
+        raise InputError(f"{source}: no weights that were learnt from faces; expected {PACKAGED_MODEL} or a checkpoint")
     check_weights(source)
     return packaged_model() if source == PACKAGED_MODEL else Path(source)
 
@@ -98,7 +100,7 @@ def _backbone_state(source: str, backbone: str) -> dict[str, Tensor]:
         raise InputError(f"weights {source!r}: of backbone {theirs}, and not of {backbone}; pass the backbone of its E")
     known = timm.get_pretrained_cfg(backbone)
     if known is not None and (stem := f"{known.first_conv}.weight") in ours:
-        ours[stem] = ours[stem][:, :3]  # of a pair's six channels the picture's; three stay three
+        ours[stem] = ours[stem][:, :3]  # of a pair's six channels the image's; three stay three
     return ours or state
 
 

@@ -31,7 +31,7 @@ class Generator(nn.Module):
     """U-Net from (B, 3, S, S) to (B, 3, S, S), both in [-1, 1].
 
     Args:
-        encoder: "unet", or the name of a timm backbone that encodes in its place (encoders.py), with the weights that
+        encoder: "unet", or the name of a timm backbone that encodes in its place, with the weights that
             ``pretrained`` names. Raises InputError when they can't be had.
         width: channels after the first level; the next ones have 2, 4, 8, 8, ... times as many.
         levels: stride-2 levels; S must be divisible by 2 ** levels.
@@ -171,7 +171,7 @@ def _positions(x: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Encoder:
     """``levels[i]`` halves the side: (B, channels[i - 1], H, W) -> (B, channels[i], H / 2, W / 2); the first one takes
-    the picture, (B, 3, S, S) in [-1, 1].
+    the image, (B, 3, S, S) in [-1, 1].
 
     ``fresh``: whether its weights are still to be drawn.
     """

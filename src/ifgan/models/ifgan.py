@@ -39,10 +39,10 @@ def to_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
 
 
 class Classifier(nn.Module):
-    """Logits and the pooled feature (on which the island loss acts, Eq. 5) of one picture or of a pair.
+    """Logits and the pooled feature (on which the island loss acts, Eq. 5) of one image or of a pair.
 
     Args:
-        pictures: 1 or 2, i.e. 3 or 6 input channels.
+        images: 1 or 2, i.e. 3 or 6 input channels.
         pretrained: "imagenet", "packaged", "none" or a file (backbones.py). Raises InputError when they can't be had.
         stem_pooling: whether the stem ends in its max pooling; without it maps are twice as fine. Raises InputError for
             a backbone that has none to leave out.
@@ -74,7 +74,7 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD * pictures).view(1, -1, 1, 1))
 
     def forward(self, *pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """One or two (B, 3, S, S) pictures in [-1, 1] -> logits (B, classes) and features (B, F)."""
+        """One or two (B, 3, S, S) images in [-1, 1] -> logits (B, classes) and features (B, F)."""
         x = torch.cat(pictures, dim=1)  # (B, 3 or 6, S, S)
         features = self.backbone(((x + 1) / 2 - self.mean) / self.std)  # (B, F)
         return self.head(self.dropout(features)), features

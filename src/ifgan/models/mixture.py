@@ -2,7 +2,7 @@
 nobody and still hold traces of somebody.
 
 A mixture is a point of the simplex whose corners are the average faces of N expressions: N shares that sum to 1, and
-nothing else, are left of the picture. Averages show nobody, so neither does a mixture.
+nothing else, are left of the image. Averages show nobody, so neither does a mixture.
 """
 
 from itertools import combinations
@@ -14,7 +14,7 @@ from ifgan.errors import InputError
 
 
 class Mixture(nn.Module):
-    """Projects pictures on the simplex of the average faces.
+    """Projects images on the simplex of the average faces.
 
     ``averages``: (N, 3, S, S) in [-1, 1], kept in checkpoints; zeros until somebody sets them.
     """

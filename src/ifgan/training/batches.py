@@ -1,4 +1,4 @@
-"""Which pictures make which batch: a function of (seed, epoch), so that a resumed run goes on as if never stopped."""
+"""Which images make which batch: a function of (seed, epoch), so that a resumed run goes on as if never stopped."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ Key = tuple[int, int]  # (epoch, index)
 
 
 def steps_per_epoch(pictures: int, batch_size: int) -> int:
-    """Whole batches only: a rest of one picture breaks batch normalisation. Each epoch leaves out another rest."""
+    """Whole batches only: a rest of one image breaks batch normalisation. Each epoch leaves out another rest."""
     return max(pictures // batch_size, 1)
 
 
@@ -31,7 +31,7 @@ class EpochBatches:
     ) -> None:
         batch_size = min(batch_size, pictures)
         if batch_size % processes:
-            raise InputError(f"batch_size {batch_size} is not divisible by {processes} processes")
+            raise InputError(f"optimizer.batch_size {batch_size} is not divisible by {processes} processes")
         self.steps = steps_per_epoch(pictures, batch_size)
         self.epoch, self.first, self.rank, self.processes = epoch, first, rank, processes
         order = torch.randperm(pictures, generator=torch_rng("order", seed, epoch)).tolist()

@@ -69,7 +69,7 @@ def fit(
     watch: Watch | None = None,
 ) -> None:
     """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError for networks
-    that can't be built or take no such pictures, a checkpoint that isn't theirs, a loss or output that isn't finite.
+    that can't be built or take no such images, a checkpoint that isn't theirs, a loss or output that isn't finite.
 
     The last epoch is kept; with ``choose_from`` the one with the highest validation accuracy, see `merit`.
     """
@@ -113,7 +113,7 @@ def make_accelerator(config: Config) -> Accelerator:
         AcceleratorState._reset_state()  # one process may train several runs; Accelerate thinks of one precision
     accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
     if config.losses.island_reduction == "sum" and accelerator.num_processes > 1:
-        raise InputError("island_reduction sum: gradients are averaged over processes; use one process, or mean")
+        raise InputError("losses.island_reduction sum: gradients are averaged over processes; use one process, or mean")
     return accelerator
 
 
@@ -129,7 +129,7 @@ def _validated(session: Session, nets: Networks, progress: Progress) -> Evaluati
     try:
         return evaluate(nets.tested, session.validation, what="validation" if session.leads else "")
     except InputError as error:
-        where = f"epoch {progress.epoch + 1}, on validation pictures"
+        where = f"epoch {progress.epoch + 1}, on validation images"
         raise InputError(f"{where}: {error}; lower the learning rate or check the data") from error
 
 
@@ -183,7 +183,7 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
 
 
 def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
-    """Write the kept checkpoint when this epoch is it, with the temperature that fits its validation pictures."""
+    """Write the kept checkpoint when this epoch is it, with the temperature that fits its validation images."""
     config, accuracy, loss = session.config, float(evaluation.summary()["accuracy"] or 0.0), evaluation.loss
     best = merit(config, progress.best_epoch, progress.best_accuracy, progress.best_loss)
     if merit(config, progress.epoch, accuracy, loss) <= best:

@@ -1,6 +1,6 @@
-"""Pictures mixed in pairs while training: mixup, https://arxiv.org/abs/1710.09412. Not in the paper; an option.
+"""Images mixed in pairs while training: mixup, https://arxiv.org/abs/1710.09412. Not in the paper; an option.
 
-Here the average face is mixed with the picture: what G should draw of two people in equal parts is the average subject
+Here the average face is mixed with the image: what G should draw of two people in equal parts is the average subject
 halfway between their expressions.
 """
 
@@ -11,7 +11,7 @@ from ifgan.data.pairs import Batch
 
 
 def mixed(batch: Batch, alpha: float) -> Batch:
-    """Every picture with another of the batch (or itself), in shares from Beta(alpha, alpha); where that is 0,
+    """Every image with another of the batch (or itself), in shares from Beta(alpha, alpha); where that is 0,
     the batch as it is.
     """
     if alpha == 0:

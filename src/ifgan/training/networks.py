@@ -17,7 +17,7 @@ from ifgan.models.build import build_discriminator, build_system, check_size
 from ifgan.models.ifgan import System
 from ifgan.seeds import seed_for
 
-Teacher = Callable[[Tensor], Tensor]  # pictures (B, 3, S, S) in [-1, 1] -> probabilities (B, N)
+Teacher = Callable[[Tensor], Tensor]  # images (B, 3, S, S) in [-1, 1] -> probabilities (B, N)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -25,7 +25,7 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class Networks:
     """What one step trains. ``generator``, ``discriminator`` and ``classifier`` are ready for several processes;
     ``system`` and ``plain_discriminator`` are the same weights without that wrapping; ``averaged`` is the system with
-    the running mean of its weights, where one is kept; ``teachers`` read training pictures for soft labels.
+    the running mean of its weights, where one is kept; ``teachers`` read training images for soft labels.
     """
 
     system: System
@@ -65,7 +65,7 @@ class Networks:
 
 def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Networks:
     """Fresh networks from the run's seed, on the accelerator's device, in its precision. Raises InputError where they
-    can't be built, or take no pictures of that size.
+    can't be built, or take no images of that size.
     """
     torch.manual_seed(seed_for("weights", config.run.seed))
     system = build_system(config, classes)

@@ -1,4 +1,4 @@
-"""One run, from its settings and pictures to a folder marked done. Paper §4.3."""
+"""One run, from its settings and images to a folder marked done. Paper §4.3."""
 
 from ifgan.config import Config
 from ifgan.data.averages import write_averages

@@ -1,4 +1,4 @@
-"""The pictures of one run: who trains, who validates, who is tested, and the average faces of those who train.
+"""The images of one run: who trains, who validates, who is tested, and the average faces of those who train.
 Paper §4.1 (folds), §4.3 (averages, additional training data).
 """
 
@@ -29,7 +29,7 @@ WhatOfLeaks = Literal["stop", "drop"]
 
 @dataclass(frozen=True)
 class RunData:
-    """A run's pictures by split, its labels in the canonical order, and (256, 256, 3) uint8 averages by label."""
+    """A run's images by split, its labels in the canonical order, and (256, 256, 3) uint8 averages by label."""
 
     parts: Parts
     labels: tuple[str, ...]
@@ -56,7 +56,7 @@ class RunData:
             expressions = [item.sample.expression for item in located]
             counts = ", ".join(f"{name} {expressions.count(name)}" for name in self.labels)
             people = len({item.sample.subject for item in located} - {""})
-            lines.append(f"{split}: {len(located)} pictures of {people or 'unknown'} subjects ({counts})")
+            lines.append(f"{split}: {len(located)} images of {people or 'unknown'} subjects ({counts})")
         if self.record.get("fold") is None:
             lines.append("parts: the set's official split; --fold takes one of the folds instead")
         return "\n".join(lines + [f"left out: {sentence}" for sentence in self.record.get("left_out", [])])
@@ -85,12 +85,12 @@ def load_run_data(
     leaks: WhatOfLeaks = "stop",
     seed: int = 0,
 ) -> RunData:
-    """Read a prepared set and split it. Pictures of ``extra`` sets join the training part, never another.
+    """Read a prepared set and split it. Images of ``extra`` sets join the training part, never another.
 
     Average faces are those of the set's own training part (§4.3: "in its training set"), or of the sets
     ``averages_from``, as the paper's for RAF-DB. Whoever validates or is tested is left out of all others, known by
-    data set and subject id. ``leaks``: what becomes of a picture that trains or is averaged and is held out too, or
-    nearly (`ifgan.data.leaks`), or that validates and is tested: the run stops, or the picture is dropped.
+    data set and subject id. ``leaks``: what becomes of an image that trains or is averaged and is held out too, or
+    nearly (`ifgan.data.leaks`), or that validates and is tested: the run stops, or the image is dropped.
 
     Raises InputError when the set has neither subjects nor an official split, the fold number is out of range, a
     subject is in two parts, an expression has no average face, and for leaks.
@@ -110,7 +110,7 @@ def load_run_data(
     averages, others = _averages(averages_from, labels, parts, folder, leaks)
     for split in ("train", "validation"):
         if not parts[split]:
-            raise InputError(f"{folder}: no {split} pictures are left")
+            raise InputError(f"{folder}: no {split} images are left")
     left_out = _unknown(choice.file, samples) + strangers + dropped + more_dropped + others
     record = _record(folder, choice, fold, extra, averages_from, parts, left_out)
     gone = [item.sample.image for item in validation if item not in parts["validation"]] if dropped else []
@@ -118,7 +118,7 @@ def load_run_data(
 
 
 def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, np.ndarray], *, seed: int) -> RunData:
-    """The set's own pictures of a run again, from what it recorded of its split; pictures of other sets, which only
+    """The set's own images of a run again, from what it recorded of its split; images of other sets, which only
     train, are not needed. Raises InputError when they are not the run's.
     """
     samples = read_manifest(folder)
@@ -135,10 +135,10 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     found = {split: sorted({item.sample.subject for item in part}) for split, part in parts.items()}
     for split in _HELD_OUT:
         same = found[split] == record["subjects"][split] and len(parts[split]) == record["pictures"][split]
-        marks = record.get("sources", {}).get(split), _mark(parts[split])  # early records, and pictures, have none
+        marks = record.get("sources", {}).get(split), _mark(parts[split])  # early records, and images, have none
         if not same or (all(marks) and len(set(marks)) > 1):
             advice = "give the set that it was trained on, or --people all"
-            raise InputError(f"{folder}: its {split} pictures are not the run's; {advice}")
+            raise InputError(f"{folder}: its {split} images are not the run's; {advice}")
     return RunData(parts, labels, averages, record)
 
 
@@ -164,7 +164,7 @@ def _located(folder: Path, split: dict[str, list[Sample]]) -> Parts:
 
 
 def _joined(folders: Iterable[Path], labels: tuple[str, ...], parts: Parts) -> tuple[list[LocatedSample], list[str]]:
-    """Pictures of other sets that show one of ``labels``, without people who are held out; who was left out."""
+    """Images of other sets that show one of ``labels``, without people who are held out; who was left out."""
     held_out = {
         (item.sample.dataset, item.sample.subject)
         for split in ("validation", "test")
@@ -174,22 +174,22 @@ def _joined(folders: Iterable[Path], labels: tuple[str, ...], parts: Parts) -> t
     found = [LocatedSample(folder, s) for folder in folders for s in read_manifest(folder) if s.expression in labels]
     kept = [item for item in found if (item.sample.dataset, item.sample.subject) not in held_out]
     gone = len(found) - len(kept)
-    return kept, [f"{gone} pictures of other sets that show people who are held out"] if gone else []
+    return kept, [f"{gone} images of other sets that show people who are held out"] if gone else []
 
 
 def _without_leaks(
     part: list[LocatedSample], held_out: list[LocatedSample], name: str, what: WhatOfLeaks
 ) -> tuple[list[LocatedSample], list[str]]:
-    """A part without pictures that are held out from it too. Raises InputError when they are to stop the run."""
+    """A part without images that are held out from it too. Raises InputError when they are to stop the run."""
     found = leaks_between([item.path for item in part], [item.path for item in held_out])
     if not found:
         return part, []
     cases = some_of((_said(leak, part, held_out) for leak in found), 3)
     if what == "stop":
-        raise InputError(f"{name} pictures are held out too ({len(found)}): {cases}; --leaks drop leaves them out")
+        raise InputError(f"{name} images are held out too ({len(found)}): {cases}; --leaks drop leaves them out")
     gone = {leak.training for leak in found}
     kept = [item for index, item in enumerate(part) if index not in gone]
-    return kept, [f"{len(gone)} {name} pictures that are held out too: {cases}"]
+    return kept, [f"{len(gone)} {name} images that are held out too: {cases}"]
 
 
 def _said(leak: Leak, train: list[LocatedSample], held_out: list[LocatedSample]) -> str:
@@ -216,7 +216,7 @@ def _averages(
         shown, dropped = _without_leaks(shown, [*parts["validation"], *parts["test"]], "averaged", leaks)
     averages = average_faces((item.folder, item.sample) for item in shown)
     if missing := [name for name in labels if name not in averages]:
-        where = f"none of {some_of(map(str, folders))}" if folders else f"no training picture of {own}"
+        where = f"none of {some_of(map(str, folders))}" if folders else f"no training image of {own}"
         raise InputError(f"average faces: {where} shows {missing[0]}")
     return averages, strangers + dropped
 

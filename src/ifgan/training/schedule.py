@@ -143,11 +143,11 @@ def check_phases(config: Config) -> None:
             told = f"phases.{part}_start {share:g} of {config.optimizer.epochs} epochs"
             raise InputError(f"{told}: the {part} would never join; give it an epoch, or more epochs")
         if not config.optimizer.learning_rates[part]:
-            raise InputError(f"the {part}'s learning rate is 0: it would never learn")
+            raise InputError(f"optimizer: the {part}'s learning rate is 0: it would never learn")
     if not config.losses.softmax and not config.losses.island:
         raise InputError("losses.softmax 0, losses.island 0: no loss teaches the classifier")
     if config.method != "baseline" and config.classifier.average_dropout == 1:
-        raise InputError("average_dropout 1: the classifier would never read an average face; that is the baseline")
+        raise InputError("classifier.average_dropout 1: it would never read an average face; that is the baseline")
     last = max(_starts(config)[part] for part in ("classifier", "discriminator"))
     asked, first = config.phases.choose_from, first_selectable(config)
     if asked is not None and first < min(last, config.optimizer.epochs - 1):

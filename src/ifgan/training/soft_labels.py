@@ -1,4 +1,4 @@
-"""Labels softened by what is known already: readings of each training picture become part of its label. They are the
+"""Labels softened by what is known already: readings of each training image become part of its label. They are the
 run's own running mean's (self-distillation from a mean teacher, https://arxiv.org/abs/1703.01780; against noisy labels:
 https://arxiv.org/abs/2007.00151), or those of other runs' checkpoints (distillation, https://arxiv.org/abs/1503.02531,
 of the very pixels that the student sees, https://arxiv.org/abs/2106.05237). Not in the paper; an option.
@@ -32,8 +32,7 @@ def softened(nets: Networks, batch: Batch, share: float) -> Batch:
 
 def load_teachers(config: Config, labels: tuple[str, ...], device: torch.device) -> tuple[Teacher, ...]:
     """The readers in the checkpoints ``classifier.teachers``, with their own temperatures, inputs and image sizes.
-    Raises InputError for one that can't be read, has other labels, or sees faces in another form (zoom, grey and so
-    on).
+    Raises InputError for one that can't be read, has other labels, or sees faces in another form (see `InputForm`).
     """
     return tuple(_teacher(Path(file), config, labels, device) for file in config.classifier.teachers)
 
@@ -60,5 +59,5 @@ def _averaged(nets: Networks) -> Teacher:
 
 
 def _read_by(system: System, image: Tensor) -> tuple[Tensor, ...]:
-    """What its E takes, of pictures (B, 3, S, S) in [-1, 1] alone: a pair has a blank average half, mid grey, 0."""
+    """What its E takes, of images (B, 3, S, S) in [-1, 1] alone: a pair has a blank average half, mid grey, 0."""
     return (image,) if system.generator is None else (image, torch.zeros_like(image))

@@ -1,4 +1,4 @@
-"""What a reader hands over: the pictures of a data set as its owner distributes it, one by one (§4.1).
+"""What a reader hands over: the images of a data set as its owner distributes it, one by one (§4.1).
 
 A reader knows folder shapes, file names and label codes of one source, and nothing of faces: it streams
 `SourcePicture`s (and `Rejected` ones with their reason) and states the counts that a full copy should give.
@@ -24,7 +24,7 @@ _SPLITS = {word: split for split, words in _SPLIT_WORDS.items() for word in word
 
 @dataclass(frozen=True)
 class Rejected:
-    """A picture that can't be used: ``file`` as the user finds it (relative to the source), and why."""
+    """An image that can't be used: ``file`` as the user finds it (relative to the source), and why."""
 
     file: str
     reason: str
@@ -32,7 +32,7 @@ class Rejected:
 
 @dataclass(frozen=True, eq=False)
 class SourcePicture:
-    """One labelled picture of a source, before any face is sought.
+    """One labelled image of a source, before any face is sought.
 
     ``image`` is a file or an HWC uint8 RGB array; ``name`` becomes the file name in ``images/`` and is unique
     inside the set; ``source`` tells the user where it came from. ``landmarks_xy_px``: (5, 2) eye centres
@@ -58,7 +58,7 @@ class SourcePicture:
     usual_landmarks_xy_px: np.ndarray | None = None
 
     def sample(self) -> Sample:
-        """The manifest row of the prepared picture."""
+        """The manifest row of the prepared image."""
         return Sample(
             image=f"images/{self.name}.png",
             dataset=self.dataset,

@@ -1,7 +1,7 @@
 """BU-3DFE: 100 people, six expressions at four levels, one neutral (§4.1; layout and counts: docs/data/bu3dfe.md).
 
 Only the frontal textures ``<subject>_<EX><LL><ET>_F2D.bmp|png|jpg`` are read, wherever they lie below ROOT.
-The paper takes the last two levels: 100 x 6 x 2 = 1,200 pictures. The synthetic set has the same names;
+The paper takes the last two levels: 100 x 6 x 2 = 1,200 images. The synthetic set has the same names;
 ``synthesis.json`` marks it as ``synthetic`` and ``ground_truth.csv`` supplies age, gender and ethnicity.
 """
 
@@ -37,7 +37,7 @@ Kind = tuple[str, str]  # (expression, level), e.g. ("anger", "04")
 
 
 def read_bu3dfe(root: Path, *, levels: str = "03,04", neutral: bool = False) -> Reading:
-    """The textures below ``root``. ``levels``: comma-separated, or ``all``; ``neutral`` adds the NE00 pictures.
+    """The textures below ``root``. ``levels``: comma-separated, or ``all``; ``neutral`` adds the NE00 images.
 
     Raises InputError for an unknown level or when no texture is found.
     """

@@ -1,6 +1,6 @@
 """CK+: videos of posed expressions from neutral to peak, 327 of them labelled (§4.1; layout: docs/data/ckplus.md).
 
-The paper takes the last three frames of the 309 videos that show one of the six expressions: 927 pictures. Only names
+The paper takes the last three frames of the 309 videos that show one of the six expressions: 927 images. Only names
 count, ``S005_001_00000011.png`` and ``S005_001_00000011_emotion.txt``, wherever they lie below ROOT. The label's file
 bears the number of the last frame, the peak: the three frames that end there are taken, and a missing one is never
 replaced by an earlier one, which would be weaker than what the paper used.

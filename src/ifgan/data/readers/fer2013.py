@@ -1,4 +1,4 @@
-"""FER2013: 35,887 web pictures of 48x48 grey pixels, seven expressions, no people (layout: docs/data/fer2013.md).
+"""FER2013: 35,887 web images of 48x48 grey pixels, seven expressions, no people (layout: docs/data/fer2013.md).
 
 Three forms are known: ``fer2013.csv`` (emotion,pixels,Usage), ``icml_face_data.csv`` (the same with another order and
 spaces in the header), and an ``.npz`` with ``images, labels, usage, classes``. Rows are streamed. The faces are tight
@@ -23,8 +23,8 @@ from ifgan.faces.picture import as_picture
 from ifgan.labels import canonical
 
 SIDE_PX = 48
-_SOUGHT_SIDE_PX = 192  # of 1,000 pictures MTCNN finds a face in 939, and in 933 of them as they are
-# Where MTCNN finds eyes, nose and mouth corners on average (250 pictures), in shares of the side.
+_SOUGHT_SIDE_PX = 192  # of 1,000 images MTCNN finds a face in 939, and in 933 of them as they are
+# Where MTCNN finds eyes, nose and mouth corners on average (250 images), in shares of the side.
 _USUAL_XY = np.array([(0.321, 0.382), (0.693, 0.380), (0.511, 0.592), (0.349, 0.787), (0.654, 0.786)])
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the codes 0 to 6
 FILES = ("fer2013.csv", "icml_face_data.csv")
@@ -50,14 +50,14 @@ class _Source:
 def read_fer2013(
     root: Path, *, align: bool = False, votes: Path | None = None, labels: LabelRule | None = None
 ) -> Reading:
-    """``root``: the file itself, or the folder that holds it. ``align``: pictures are enlarged, so that faces can be
+    """``root``: the file itself, or the folder that holds it. ``align``: images are enlarged, so that faces can be
     found, and carry the place where a face usually lies, for those in which none is.
 
     ``votes``: FER+'s table, joined by row. ``labels``: "original", FER2013's; "majority", FER+'s rule; "probabilistic",
     the expression with most votes, for training on their distribution; unset: majority where ``votes`` are given, or
     nothing else is known. Images that are nothing by that rule, such as what is not a face, are left out and counted.
 
-    Training, PublicTest and PrivateTest become train, validation and test. A malformed row is a rejected picture;
+    Training, PublicTest and PrivateTest become train, validation and test. A malformed row is a rejected image;
     raises InputError for a missing file, column or array, and for votes that can't be of these rows.
     """
     root = Path(root)

@@ -1,8 +1,8 @@
-"""Anybody's pictures: ``ROOT/<expression>/<file>``, or ``ROOT/labels.csv`` (layout: docs/data/folder.md).
+"""Anybody's images: ``ROOT/<expression>/<file>``, or ``ROOT/labels.csv`` (layout: docs/data/folder.md).
 
 ``labels.csv`` has the columns ``image,subject,expression[,split]``, paths relative to ROOT; the manifest's other
 columns are taken over where they exist. Expressions may be any usual synonym. A word that is no expression stops the
-reading, because the label table itself is in doubt; a picture that is missing is one rejected picture.
+reading, because the label table itself is in doubt; an image that is missing is one rejected image.
 """
 
 import csv
@@ -25,7 +25,7 @@ Row = dict[str, str]
 
 
 def read_folder(root: Path) -> Reading:
-    """The pictures of ``root``: as ``labels.csv`` lists them, else by their folder's name.
+    """The images of ``root``: as ``labels.csv`` lists them, else by their folder's name.
 
     Raises InputError for a missing column, an unknown expression or split (naming row and word), an empty folder.
     """
@@ -48,14 +48,14 @@ def _by_folder(root: Path) -> Reading:
             elif not path.is_dir():
                 aside.append(relative)
     if not pictures:
-        raise InputError(f"{root}: no pictures; expected {root.name}/<expression>/<file> or {root.name}/labels.csv")
-    notes = {"no picture's suffix": aside, "not in an expression's folder itself": _elsewhere(root)}
+        raise InputError(f"{root}: no images; expected {root.name}/<expression>/<file> or {root.name}/labels.csv")
+    notes = {"no image's suffix": aside, "not in an expression's folder itself": _elsewhere(root)}
     told = tuple(f"left aside, {why} ({len(names)}): {some_of(names)}" for why, names in notes.items() if names)
     return Reading(FOLDER, pictures, len(pictures), notes=told)
 
 
 def _elsewhere(root: Path) -> list[str]:
-    """Pictures that lie beside the expressions' folders, or deeper."""
+    """Images that lie beside the expressions' folders, or deeper."""
     found = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES)
     return [
         relative.as_posix()
@@ -68,8 +68,8 @@ def _by_table(root: Path) -> Reading:
     path = root / "labels.csv"
     rows = _rows(path)
     if not rows:
-        raise InputError(f"{path}: lists no pictures")
-    labels = [_labels(path, line, row) for line, row in rows]  # all labels are checked before any picture is opened
+        raise InputError(f"{path}: lists no images")
+    labels = [_labels(path, line, row) for line, row in rows]  # all labels are checked before any image is opened
     return Reading(FOLDER, _listed(root, rows, labels), len(rows))
 
 

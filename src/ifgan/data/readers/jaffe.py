@@ -1,6 +1,6 @@
-"""JAFFE: 213 pictures of ten Japanese women, six expressions and neutral (layout and counts: docs/data/jaffe.md).
+"""JAFFE: 213 images of ten Japanese women, six expressions and neutral (layout and counts: docs/data/jaffe.md).
 
-A name tells all: ``KA.AN1.39.tiff`` is subject KA, anger, first repetition, picture 39. Pictures may lie anywhere below
+A name tells all: ``KA.AN1.39.tiff`` is subject KA, anger, first repetition, image 39. Images may lie anywhere below
 ROOT, converted ones too. The label is what the woman was asked to pose, not what the owner's 60 raters saw.
 The paper doesn't use this set.
 """
@@ -17,7 +17,7 @@ from ifgan.folders import existing_folder, files_below
 from ifgan.labels import BASIC, canonical
 
 SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
-SUFFIXES = (".tiff", ".tif", ".png", ".jpg", ".jpeg")  # of the same picture in several formats the first is taken
+SUFFIXES = (".tiff", ".tif", ".png", ".jpg", ".jpeg")  # of the same image in several formats the first is taken
 FILE_NAME = re.compile(
     rf"(?P<subject>{'|'.join(SUBJECTS)})\.(?P<expression>AN|DI|FE|HA|NE|SA|SU)(?P<repetition>\d*)\.(?P<number>\d+)"
     rf"(?P<suffix>{'|'.join(map(re.escape, SUFFIXES))})",
@@ -35,9 +35,9 @@ PICTURES = {  # as commonly reported
 
 
 def read_jaffe(root: Path, *, neutral: bool = False) -> Reading:
-    """The pictures of the six expressions below ``root``; ``neutral`` adds the neutral ones.
+    """The images of the six expressions below ``root``; ``neutral`` adds the neutral ones.
 
-    Raises InputError when no picture of the set is found.
+    Raises InputError when no image of the set is found.
     """
     root = existing_folder(root)
     wanted = (*BASIC, "neutral") if neutral else BASIC
@@ -53,7 +53,7 @@ def read_jaffe(root: Path, *, neutral: bool = False) -> Reading:
 
 
 def _pictures(root: Path) -> tuple[list[SourcePicture], list[str]]:
-    """Every picture once, in the order of names; what was left aside."""
+    """Every image once, in the order of names; what was left aside."""
     chosen: dict[str, SourcePicture] = {}
     twice, odd = [], []
     for path in sorted(files_below(root), key=_order):
@@ -66,8 +66,8 @@ def _pictures(root: Path) -> tuple[list[SourcePicture], list[str]]:
         if chosen.setdefault(picture.name, picture) is not picture:
             twice.append(relative)
     if not chosen:
-        raise InputError(f"{root}: no JAFFE picture below it; expected files such as KA.AN1.39.tiff")
-    notes = [f"left aside, the same picture again: {some_of(twice)}"] if twice else []
+        raise InputError(f"{root}: no JAFFE image below it; expected files such as KA.AN1.39.tiff")
+    notes = [f"left aside, the same image again: {some_of(twice)}"] if twice else []
     return list(chosen.values()), notes + ([f"left aside, not a JAFFE name: {some_of(odd)}"] if odd else [])
 
 
@@ -97,10 +97,10 @@ def _expected(wanted: Sequence[str]) -> dict[str, Any]:
 
 
 def _missing(pictures: list[SourcePicture], wanted: Sequence[str]) -> list[str]:
-    """Who is missing, and whose pictures of an expression are missing altogether."""
+    """Who is missing, and whose images of an expression are missing altogether."""
     found = {(picture.subject, picture.expression) for picture in pictures}
     present = {subject for subject, _ in found}
     absent = [subject for subject in SUBJECTS if subject not in present]
     gaps = [f"{s} {name}" for s in SUBJECTS if s in present for name in wanted if (s, name) not in found]
-    findings = (("missing subjects", absent), ("no picture of", gaps))
+    findings = (("missing subjects", absent), ("no image of", gaps))
     return [f"{what}: {some_of(names)}" for what, names in findings if names]

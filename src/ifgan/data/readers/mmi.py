@@ -1,7 +1,7 @@
 """MMI: 208 clips of 31 people, six expressions, three peak frames of each (§4.1; layout, counts: docs/data/mmi.md).
 
 A clip is ``<session>/S001-100.avi`` with ``S001-100.xml`` and ``session.xml`` beside it, wherever the session's folder
-lies below ROOT. Labels are judged first (mmi_clips.py); videos are decoded one by one while the pictures are drawn
+lies below ROOT. Labels are judged first (mmi_clips.py); videos are decoded one by one while the images are drawn
 (mmi_video.py). The paper took "three peak frames in the middle" and doesn't say of what: see ``peak``.
 """
 

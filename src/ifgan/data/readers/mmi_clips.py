@@ -81,11 +81,11 @@ class Session:
         return self.file(f"{stem}.avi").relative_to(self.root).as_posix()
 
     def stems(self) -> list[str]:
-        """``["S001-100"]``; none for a session of pictures, whose labels have the same names."""
+        """``["S001-100"]``; none for a session of images, whose labels have the same names."""
         return [] if self.of_pictures() else sorted({m[1].upper() for m in map(CLIP_NAME.fullmatch, self.files) if m})
 
     def of_pictures(self) -> bool:
-        """Whether it holds pictures and no video."""
+        """Whether it holds images and no video."""
         suffixes = {path.suffix.lower() for path in self.files.values()}
         return ".avi" not in suffixes and not suffixes.isdisjoint(PICTURE_SUFFIXES)
 
@@ -96,7 +96,7 @@ def list_clips(root: Path) -> Listing:
     listing, found = Listing(), dict[str, Clip | Rejected | LeftAside]()
     for session in _sessions(root):
         if session.of_pictures():
-            listing.add(LeftAside("sessions of pictures", session.folder.relative_to(root).as_posix()))
+            listing.add(LeftAside("sessions of images", session.folder.relative_to(root).as_posix()))
         for stem in session.stems():
             item = None if isinstance(found.get(stem), Clip) else _judge(session, stem)
             if item is not None and (stem not in found or isinstance(item, Clip)):

@@ -121,7 +121,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames in the order of showing. A packet cut in half is left out: it decodes to half a grey picture."""
+    """Frames in the order of showing. A packet cut in half is left out: it decodes to half a grey image."""
     for packet in container.demux(stream):
         if not packet.is_corrupt:
             yield from packet.decode()

@@ -46,7 +46,7 @@ Landmarks = Literal["manual", "detect"]
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """What the owner's annotators say of a picture. ``landmarks_xy_px``: (5, 2) in the photograph, as SourcePicture."""
+    """What the owner's annotators say of an image. ``landmarks_xy_px``: (5, 2) in the photograph, as SourcePicture."""
 
     landmarks_xy_px: np.ndarray | None = None
     gender: str = ""
@@ -80,7 +80,7 @@ class _Opened:
         claims = self.labels.claims[name]
         expression = expression_of(name, claims)
         if name not in self.pictures:
-            raise ValueError(f"no such picture, but {next(iter(claims.values()))} lists it")
+            raise ValueError(f"no such image, but {next(iter(claims.values()))} lists it")
         if self.with_points and name not in self.annotations:
             raise ValueError(self.broken.get(name, f"has no landmarks, {name}{ANNOTATION} is missing"))
         said = self.annotations.get(name, Annotation())
@@ -99,10 +99,10 @@ class _Opened:
 
 
 def read_rafdb(root: Path, *, images: Images = "aligned", landmarks: Landmarks = "manual") -> Reading:
-    """The labelled pictures below ``root``: the owner's crops (``aligned``) or the photographs (``original``).
+    """The labelled images below ``root``: the owner's crops (``aligned``) or the photographs (``original``).
 
     ``landmarks``, for photographs only: the owner's five points (``manual``), or those of found faces (``detect``).
-    Raises InputError for another option, and without a picture, a label list or, where they are needed, landmarks.
+    Raises InputError for another option, and without an image, a label list or, where they are needed, landmarks.
     """
     for option, value, kind in (("images", images, Images), ("landmarks", landmarks, Landmarks)):
         if value not in get_args(kind):
@@ -111,7 +111,7 @@ def read_rafdb(root: Path, *, images: Images = "aligned", landmarks: Landmarks =
     files = find_files(root)
     pictures = files.named.get(ENDINGS[images], {})
     if not pictures:
-        raise InputError(f"{root}: no RAF-DB picture below it; expected files such as train_00001{ENDINGS[images]}")
+        raise InputError(f"{root}: no RAF-DB image below it; expected files such as train_00001{ENDINGS[images]}")
     with_points = images == "original" and landmarks == "manual"
     if with_points and ANNOTATION not in files.named:
         raise InputError(f"{root}: no file such as train_00001{ANNOTATION} below it; needed for landmarks manual")
@@ -130,7 +130,7 @@ def read_rafdb(root: Path, *, images: Images = "aligned", landmarks: Landmarks =
 
 
 def _annotate(opened: _Opened, files: Mapping[str, list[str]]) -> None:
-    """Reads the annotations of the labelled pictures; others are of no use."""
+    """Reads the annotations of the labelled images; others are of no use."""
     for name in opened.labels.claims.keys() & files.keys():
         relative = files[name][0]
         try:
@@ -155,7 +155,7 @@ def _annotation(path: Path) -> Annotation:
     if not all(map(math.isfinite, (*x, *y))):
         raise ValueError("expected five points, found a coordinate that isn't finite")
     points = list(zip(x, y, strict=True))
-    # Whichever side the owner names first, here the one on the left of the picture comes first.
+    # Whichever side the owner names first, here the one on the left of the image comes first.
     eyes, mouth = sorted(points[:2]), sorted(points[3:])
     return Annotation(np.array([*eyes, points[2], *mouth]), gender, ethnicity, age)  # (5, 2)
 
@@ -170,16 +170,16 @@ def _expected() -> dict[str, Any]:
 
 
 def _differences(files: Files, pictures: Mapping[str, list[str]], labels: Labels) -> list[str]:
-    """What is extra or left aside, and what is missing from pictures and labels alike."""
+    """What is extra or left aside, and what is missing from images and labels alike."""
     full = [name for names in NAMES.values() for name in names]
     findings = {
         "left aside, the compound set with other labels": files.aside,
         "left aside, not a RAF-DB name": files.odd,
-        "left aside, the same picture again": [path for paths in pictures.values() for path in paths[1:]],
-        "left aside, pictures without a label": [pictures[name][0] for name in pictures if name not in labels.claims],
+        "left aside, the same image again": [path for paths in pictures.values() for path in paths[1:]],
+        "left aside, images without a label": [pictures[name][0] for name in pictures if name not in labels.claims],
         "listed more than once": labels.again,
         "names that RAF-DB doesn't have": sorted(labels.claims.keys() - set(full)),
-        "missing, neither picture nor label": [n for n in full if n not in labels.claims and n not in pictures],
+        "missing, neither image nor label": [n for n in full if n not in labels.claims and n not in pictures],
     }
     return [f"{what}: {some_of(names)}" for what, names in findings.items() if names]
 
@@ -189,6 +189,6 @@ def _annotation_notes(opened: _Opened) -> list[str]:
     missing = len(names - opened.annotations.keys() - opened.broken.keys())
     broken = some_of((opened.broken[name] for name in sorted(opened.broken)), between="; ")
     return [
-        *([f"{missing} of {len(names)} pictures have no {ANNOTATION} file: no gender, age, ethnicity"] * bool(missing)),
+        *([f"{missing} of {len(names)} images have no {ANNOTATION} file: no gender, age, ethnicity"] * bool(missing)),
         *([f"annotations that can't be used: {broken}"] * bool(broken)),
     ]

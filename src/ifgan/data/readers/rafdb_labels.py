@@ -1,7 +1,7 @@
-"""RAF-DB's files and what they say of each picture: the owner's list, the Kaggle mirror's tables and folders.
+"""RAF-DB's files and what they say of each image: the owner's list, the Kaggle mirror's tables and folders.
 
-The three are read alike and must agree: a picture of two minds is left out. The set's ``compound`` part has the same
-file names for other pictures with other codes, so it is never mixed in.
+The three are read alike and must agree: an image of two minds is left out. The set's ``compound`` part has the same
+file names for other images with other codes, so it is never mixed in.
 """
 
 import re
@@ -46,7 +46,7 @@ class Files:
 
 @dataclass
 class Labels:
-    """Per picture what its sources say; rows that aren't understood or occur again."""
+    """Per image what its sources say; rows that aren't understood or occur again."""
 
     claims: dict[str, Claims] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
@@ -79,7 +79,7 @@ def split_of(name: str) -> str:
 
 
 def read_labels(root: Path, files: Files, pictures: Mapping[str, list[str]]) -> Labels:
-    """What lists, tables and folders say of every picture, whether it is there or not.
+    """What lists, tables and folders say of every image, whether it is there or not.
 
     Raises InputError for a list or table that can't be read as one, for the compound set's, and without any label.
     """

@@ -1,7 +1,7 @@
 """Makes the synthetic posed set (§4.1 stands on BU-3DFE, whose layout and file names this one has).
 
 ``OUT/F0001/F0001_AN04WH_F2D.png`` and so on: per subject six expressions at levels 01 to 04 and one neutral.
-Beside the pictures: ``ground_truth.csv`` (a row per picture), ``identities.json`` (a shape vector per subject),
+Beside the images: ``ground_truth.csv`` (a row per image), ``identities.json`` (a shape vector per subject),
 ``synthesis.json`` (seed, counts, versions), and ``truth/``, one file per finished subject, by which a run that
 was broken off goes on.
 """
@@ -34,7 +34,7 @@ from ifgan.progress import track
 from ifgan.seeds import numpy_rng
 from ifgan.versions import versions_of
 
-RECIPE = 1  # raised whenever the same seed gives other pictures
+RECIPE = 1  # raised whenever the same seed gives other images
 _CODES = {"anger": "AN", "disgust": "DI", "fear": "FE", "happiness": "HA", "sadness": "SA", "surprise": "SU"}
 
 
@@ -55,7 +55,7 @@ def synthesize(
     seed: int = 0,
     workers: int | None = None,
 ) -> SynthesisReport:
-    """Make the pictures of subjects 0 to ``subjects`` - 1; those already finished in ``out`` are kept.
+    """Make the images of subjects 0 to ``subjects`` - 1; those already finished in ``out`` are kept.
 
     Subject k of a seed is the same, byte for byte, whatever the number of subjects or ``workers`` (None: one per
     core). Raises InputError when anny is missing, when the folder can't be written or holds the set of another seed, or
@@ -140,7 +140,7 @@ class Studio:
         self._offsets: dict[str, np.ndarray] = {}  # parsing a target takes longer than adding it
 
     def pictures(self, identity: Identity, seed: int) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-        """Yield (ground truth row, HWC uint8 picture) of one subject, neutral first."""
+        """Yield (ground truth row, HWC uint8 image) of one subject, neutral first."""
         neutral, action = self._neutral(identity), self.head.action
         surface = self.painter.surface(identity.paint, numpy_rng("synthetic skin", seed, identity.subject))
         resting = hollowness(neutral, vertex_normals(neutral, surface.triangles), self._mean)
@@ -179,7 +179,7 @@ class Studio:
 
 
 def _poses(subject: str, seed: int) -> list[tuple[int, Pose]]:
-    """(level, pose) of the 25 pictures: the four levels of an expression scale one sample."""
+    """(level, pose) of the 25 images: the four levels of an expression scale one sample."""
     poses = [(0, NEUTRAL)]
     for expression in PROTOTYPES:
         strongest = draw_pose(expression, numpy_rng("synthetic pose", seed, subject, expression))

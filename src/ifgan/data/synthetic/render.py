@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-SIZE_PX = 352  # side of the finished picture
+SIZE_PX = 352  # side of the finished image
 SIDE_PX = 528  # drawn larger, then averaged down: that is the anti-aliasing
 GAMMA = 2.0  # close to sRGB's curve, and a square root is quick
 _MIRROR = 1.0  # gloss above this is lit at every pixel: a highlight in an eye is smaller than its triangles
@@ -29,7 +29,7 @@ class Light:
 @dataclass(frozen=True)
 class Camera:
     """``distance_dm`` from the origin (shorter: stronger perspective); ``origin_xy_px`` where the origin falls in the
-    finished picture (y down); ``px_per_dm`` at the origin's distance, in the finished picture."""
+    finished image (y down); ``px_per_dm`` at the origin's distance, in the finished image."""
 
     distance_dm: float
     origin_xy_px: tuple[float, float]
@@ -53,7 +53,7 @@ class Surface:
 def render(
     vertices: np.ndarray, normals: np.ndarray, surface: Surface, *, light: Light, camera: Camera, background: np.ndarray
 ) -> np.ndarray:
-    """Draw one picture.
+    """Draw one image.
 
     vertices (V, 3) dm, normals (V, 3), looking along +z; background (SIDE_PX, SIDE_PX, 3) linear RGB.
     Returns (SIZE_PX, SIZE_PX, 3) uint8 sRGB.

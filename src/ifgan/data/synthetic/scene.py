@@ -1,4 +1,4 @@
-"""What differs from picture to picture and tells nothing: head pose, gaze, light, camera, background."""
+"""What differs from image to image and tells nothing: head pose, gaze, light, camera, background."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _NECK_DM = (0.0, 6.35, 0.2)  # about where a head turns, in the base mesh
 @dataclass(frozen=True)
 class Scene:
     """``yaw_deg`` > 0 turns to the subject's left, ``pitch_deg`` > 0 up, ``roll_deg`` > 0 to the subject's right
-    shoulder; ``gaze`` (sideways, up) in [-1, 1]; ``eye_distance_px`` of a frontal face in the finished picture;
+    shoulder; ``gaze`` (sideways, up) in [-1, 1]; ``eye_distance_px`` of a frontal face in the finished image;
     ``blink`` 0 open .. 1 shut; ``background`` (2, 3) linear RGB, top and bottom."""
 
     yaw_deg: float
@@ -29,7 +29,7 @@ class Scene:
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:
-    """One picture's circumstances: a portrait, so pose and light stay moderate."""
+    """One image's circumstances: a portrait, so pose and light stay moderate."""
     yaw, pitch, roll = np.clip(rng.normal(0, (5, 3.5, 3)), -12, 12)
     gaze, blink = np.clip(rng.normal(0, (0.25, 0.12)), -0.6, 0.6), np.clip(rng.normal(0.04, 0.05), 0, 0.15)
     middle = (SIZE_PX / 2 + rng.normal(0, 4), SIZE_PX * 0.41 + rng.normal(0, 4))
