@@ -114,8 +114,8 @@ def test_a_verdict_is_that_of_difference_and_p():
     assert [found and found.verdict for found in words] == [
         "as trained here, a is above b",  # one fold can't tell what others, trained anew, would do
         "as trained here, b is below a",
-        "a and a are not told apart",
-        "c and b are not told apart",  # five of nine people: p is 0.06
+        "a and a are not significantly different",
+        "c and b are not significantly different",  # five of nine people: p is 0.06
     ]
 
 

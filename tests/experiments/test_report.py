@@ -16,7 +16,7 @@ from ifgan.errors import InputError
 from ifgan.experiments.differences import comparisons
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
-from ifgan.experiments.plots import curves_figure
+from ifgan.experiments.plots import curves_figures
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import Plan, RunRecord, read_runs
 from ifgan.experiments.table import DASH, Table
@@ -47,7 +47,7 @@ def test_the_page_needs_no_other_file_and_no_network(report: Path):
     page = (report / "report.html").read_text()
     parser = Addresses()
     parser.feed(page)
-    assert len(parser.found) == 5  # confusion, reliability, curves; faces and attention of the generator evaluated
+    assert len(parser.found) == 9  # confusion, reliability, curves; faces and attention of the generator evaluated
     assert all(address.startswith("data:image/png;base64,") for address in parser.found)
     for address in parser.found:  # a picture's letters may spell anything
         page = page.replace(address, "")
@@ -181,7 +181,7 @@ def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: 
     assert ["colours", "ifgan", "1", "3"] in [row[:4] for row in rows]
     assert [row[:3] for row in cells(out / "differences.txt")].count(["colours → other", "ifgan", "baseline"]) == 1
     assert len((out / "runs.txt").read_text().splitlines()) == 2 + 3
-    assert (out / "confusion_matrices_on_colours-to-other.png").exists()
+    assert (out / "confusion_on_colours-to-other_baseline.png").exists()
     assert re.findall(r"<p>On (.*?), ", (out / "report.html").read_text()) == ["colours → other"]  # how it went
 
 
@@ -286,7 +286,7 @@ def test_a_study_names_what_is_changed_and_compares_with_what_it_is_asked(runs: 
 def test_curves_of_networks_that_join_late(prepared: Path, tmp_path: Path):
     config = tiny(epochs=4, classifier_start=0.25, discriminator_start=0.75)
     train_tiny(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "late")
-    accuracy, softmax, l1 = curves_figure(read_runs(tmp_path)).axes
+    accuracy, softmax, l1 = (figure.axes[0] for figure in curves_figures(read_runs(tmp_path)).values())
     curve = softmax.lines[0].get_ydata()
     assert np.isnan(curve[0]) and np.isfinite(curve[1:]).all()  # no such loss before E joins
     assert {line.get_xdata()[0] for line in l1.lines[1:]} == {1.5, 3.5}

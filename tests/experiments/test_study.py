@@ -168,7 +168,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("question: why\nsurprise: 3\n")
-    with pytest.raises(InputError, match="study.yaml: data: is missing"):
+    with pytest.raises(InputError, match=r"study\.yaml: data: is missing"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("a: [")
     with pytest.raises(InputError, match=r"study\.yaml: "):

@@ -46,11 +46,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """In words, at the usual level: "ifgan is above baseline", "... is below ...", "... are not told apart", and
-        "as trained here" where the people tell them apart but the folds don't, or can't.
+        """In words, at the usual level: "ifgan is above baseline", "... is below ...", "... are not significantly
+        different", and "as trained here" where they differ over subjects but not over folds, or nobody can say.
         """
         if self.p_value >= SIGNIFICANT or not self.difference:
-            return f"{self.method} and {self.against} are not told apart"
+            return f"{self.method} and {self.against} are not significantly different"
         order = f"{self.method} is {'above' if self.difference > 0 else 'below'} {self.against}"
         return order if self.p_folds is not None and self.p_folds < SIGNIFICANT else f"as trained here, {order}"
 

@@ -60,6 +60,16 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
     return Table("Differences", header, rows, note + ".")
 
 
+def leading(found: dict[str, list[Comparison]]) -> dict[str, list[Comparison]]:
+    """The one comparison that a page begins with: IF-GAN against its baseline, where there is one."""
+    for wanted in ("ifgan", None):
+        for data, group in found.items():
+            for comparison in group:
+                if wanted is None or (comparison.method, comparison.against) == (wanted, "baseline"):
+                    return {data: [comparison]}
+    return {}
+
+
 def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
     """A sentence a comparison, whichever way it went."""
     return [
@@ -72,7 +82,7 @@ def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
 
 
 def _of_whom(comparison: Comparison) -> str:
-    return f"{comparison.subjects} people" if comparison.subjects else f"{comparison.pictures} images"
+    return f"{comparison.subjects} subjects" if comparison.subjects else f"{comparison.pictures} images"
 
 
 def _p(value: float) -> str:

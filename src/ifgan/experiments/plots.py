@@ -1,14 +1,14 @@
-"""The report's plots: confusion matrices and learning curves, as matplotlib figures. Paper §4.4."""
+"""The report's plots, as matplotlib figures, each narrow enough for a telephone. Paper §4.4."""
 
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ifgan import metrics
 from ifgan.config import Config
-from ifgan.experiments.comparison import right
+from ifgan.experiments.comparison import SIGNIFICANT, Comparison, right
 from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
@@ -18,39 +18,81 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {"baseline": "#8a8a8a", "ifgan-noattention": "#d08a2f", "ifgan": "#2f6fb0"}
+_WIDTH = 4.8  # inches
 _MORE_COLOURS = ("#4f9d69", "#8a5fb0", "#b0486a", "#6f7f2a", "#3aa0a0", "#a0522d")
 
 
-def confusion_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
-    """One matrix a method, pooled over its folds: share of each true class, and the number of images."""
-    from sklearn.metrics import ConfusionMatrixDisplay
-
-    figure = new_figure(4.6 * len(groups), 4.3)
-    axes = figure.subplots(1, len(groups), squeeze=False)[0]
-    for axis, (method, outcomes) in zip(axes, groups.items(), strict=True):
-        counts = pooled_confusion(outcomes)
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        display = ConfusionMatrixDisplay(shares, display_labels=outcomes[0].labels)
-        display.plot(ax=axis, cmap="Blues", colorbar=False, include_values=False, im_kw={"vmin": 0, "vmax": 1})
-        for (row, column), count in np.ndenumerate(counts):
-            colour = "white" if shares[row, column] > 0.55 else "black"
-            axis.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=9)
-        axis.tick_params(axis="x", rotation=40)
-        axis.set_title(f"{method}: {metrics.accuracy(counts):.3f}", fontsize=10)
-        axis.set(xlabel="predicted", ylabel="true")
+def forest_figure(comparisons: list[Comparison]) -> "Figure":
+    """Differences of accuracy in points with their 95 % intervals over subjects, a row a comparison; a filled dot is
+    significant over subjects and folds.
+    """
+    figure = new_figure(_WIDTH, 1.0 + 0.42 * len(comparisons))
+    axis = figure.subplots()
+    for row, comparison in enumerate(comparisons):
+        low, middle, high = (100 * value for value in (comparison.low, comparison.difference, comparison.high))
+        sure = comparison.p_value < SIGNIFICANT and (comparison.p_folds is None or comparison.p_folds < SIGNIFICANT)
+        axis.plot([low, high], [row, row], color="#2f6fb0", linewidth=2)
+        axis.plot(middle, row, "o", color="#2f6fb0", markerfacecolor="#2f6fb0" if sure else "white", markersize=8)
+        axis.annotate(f"{middle:+.1f}", (middle, row), (0, 7), textcoords="offset points", ha="center", fontsize=9)
+    axis.axvline(0, color="#888888", linewidth=1)
+    names = [f"{comparison.method}\n− {comparison.against}" for comparison in comparisons]
+    axis.set_yticks(range(len(comparisons)), names, fontsize=9)
+    axis.set(xlabel="points of accuracy", ylim=(len(comparisons) - 0.4, -0.7))
+    axis.grid(axis="x", alpha=0.3)
     return figure
 
 
-def curves_figure(records: list[RunRecord]) -> "Figure":
-    """Validation accuracy, expression loss in training and L1 on validation, over the epochs of every run."""
-    figure = new_figure(12.5, 3.4)
-    accuracy, softmax, l1 = figure.subplots(1, 3)
+def folds_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
+    """Accuracy of every run, a row a method; the line is their mean. In all rows a fold has the same height."""
+    figure = new_figure(_WIDTH, 1.0 + 0.5 * len(groups))
+    axis = figure.subplots()
+    colours = _colours(list(groups))
+    for row, (method, outcomes) in enumerate(groups.items()):
+        shares = [metrics.accuracy(outcome.evaluation.confusion) for outcome in outcomes]
+        places = row + np.linspace(-0.25, 0.25, len(shares)) if len(shares) > 1 else [row]
+        axis.scatter(shares, places, 22, color=colours[method], alpha=0.8, linewidths=0)
+        axis.plot([np.mean(shares)] * 2, [row - 0.38, row + 0.38], color=colours[method], linewidth=2.5)
+    axis.set_yticks(range(len(groups)), list(groups), fontsize=9)
+    axis.set(xlabel="accuracy", ylim=(len(groups) - 0.4, -0.6))
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def confusion_figure(outcomes: list[RunOutcome]) -> "Figure":
+    """Of one method, pooled over its folds: share of each true class, and the number of images."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure = new_figure(_WIDTH, 4.5)
+    axis = figure.subplots()
+    counts = pooled_confusion(outcomes)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    display = ConfusionMatrixDisplay(shares, display_labels=outcomes[0].labels)
+    display.plot(ax=axis, cmap="Blues", colorbar=False, include_values=False, im_kw={"vmin": 0, "vmax": 1})
+    for (row, column), count in np.ndenumerate(counts):
+        colour = "white" if shares[row, column] > 0.55 else "black"
+        axis.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=10)
+    axis.tick_params(axis="x", rotation=40)
+    axis.set_title(f"accuracy {metrics.accuracy(counts):.3f}", fontsize=10)
+    axis.set(xlabel="predicted", ylabel="true")
+    return figure
+
+
+def curves_figures(records: list[RunRecord]) -> "dict[str, Figure]":
+    """Over the epochs of every run: validation accuracy, expression loss in training, L1 on validation."""
+    titles = (
+        "validation accuracy",
+        "training: expression loss a pass of E",
+        "validation: L1, generated against average",
+    )
+    figures = {title: new_figure(_WIDTH, 3.4) for title in titles}
+    accuracy, softmax, l1 = (figure.subplots() for figure in figures.values())
     named: set[str] = set()
     colours = _colours([record.method for record in records])
     for record in records:
         method, lines = record.method, record.run.metrics()
         epochs = [line["epoch"] for line in lines]
-        style = {"color": colours[method], "label": None if method in named else method, "linewidth": 1.3}
+        style: dict[str, Any] = {"color": colours[method], "linewidth": 1.3}
+        style["label"] = None if method in named else method
         accuracy.plot(epochs, [line["validation"]["accuracy"] for line in lines], **style)
         passes = [_passes(record.config, epoch) for epoch in epochs]
         losses = [line["train"].get("softmax", math.nan) / count for line, count in zip(lines, passes, strict=True)]
@@ -62,15 +104,13 @@ def curves_figure(records: list[RunRecord]) -> "Figure":
         for axis in (accuracy, softmax, l1):
             axis.axvline(epoch + 0.5, color="#999999", linewidth=0.8, linestyle=":")
         l1.annotate(who, (epoch + 0.5, 0.97), xycoords=l1.get_xaxis_transform(), rotation=90, va="top", fontsize=8)
-    for axis, title in ((accuracy, "validation accuracy"), (softmax, "training: expression loss a pass of E")):
+    for axis, title in zip((accuracy, softmax, l1), titles, strict=True):
         axis.set_title(title, fontsize=10)
-    l1.set_title("validation: L1, generated against average", fontsize=10)
-    for axis in (accuracy, softmax, l1):
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
         axis.set_ylim(bottom=0)
     accuracy.legend(frameon=False, fontsize=9)
-    return figure
+    return figures
 
 
 def _passes(config: Config, epoch: int) -> int:
@@ -90,21 +130,22 @@ def _joins(records: list[RunRecord]) -> dict[int, str]:
 
 
 def reliability_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
-    """How often a method is right where it says so: accuracy over confidence, pooled over its folds; a dot's area is
-    its bin's share of the images. Guo et al., https://arxiv.org/abs/1706.04599, Fig. 1.
+    """How often a method is right where it says so: accuracy over confidence, pooled over its folds, a panel a method;
+    a dot's area is its bin's share of the images. Guo et al., https://arxiv.org/abs/1706.04599, Fig. 1.
     """
-    figure = new_figure(3.6 * len(groups), 3.5)
-    axes = figure.subplots(1, len(groups), squeeze=False)[0]
+    figure = new_figure(_WIDTH, 3.8 * len(groups))
+    axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
     colours = _colours(list(groups))
     for axis, (method, outcomes) in zip(axes, groups.items(), strict=True):
         probabilities, true = pooled_predictions(outcomes)
         counts, confidence, share = metrics.reliability(probabilities, true)
         filled = counts > 0
-        axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
         areas = 600 * counts[filled] / counts.sum()
+        axis.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
         axis.scatter(confidence[filled], share[filled], areas, color=colours[method], alpha=0.7)
-        axis.set_title(f"{method}: {metrics.expected_calibration_error(probabilities, true):.3f}", fontsize=10)
-        axis.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.03), ylim=(0, 1.03))
+        ece = metrics.expected_calibration_error(probabilities, true)
+        axis.set_title(f"{method}: ECE {ece:.3f}", fontsize=10)
+        axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.03), ylim=(0, 1.03))
         axis.grid(alpha=0.3)
     return figure
 
@@ -114,7 +155,7 @@ def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
     shares = {method: sorted(_shares(outcomes)) for method, outcomes in groups.items()}
     if not any(len(values) > 1 for values in shares.values()):
         return None
-    figure = new_figure(7, 3.4)
+    figure = new_figure(_WIDTH, 3.4)
     axis = figure.subplots()
     colours = _colours(list(shares))
     for method, values in shares.items():
@@ -139,7 +180,7 @@ def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
             found.append(metrics.accuracy(record.outcome.evaluation.confusion))
     if not lines:
         return None
-    figure = new_figure(7, 3.6)
+    figure = new_figure(_WIDTH, 3.6)
     axis = figure.subplots()
     colours = _colours(list(lines))
     for method, places in lines.items():

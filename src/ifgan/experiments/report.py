@@ -6,18 +6,17 @@ Reads run folders only; nothing is trained or evaluated here, and no number is t
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment
 
 from ifgan.config import Config
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import Comparison, accuracy_interval
-from ifgan.experiments.differences import comparison_table, comparisons, verdicts
+from ifgan.experiments.differences import comparison_table, comparisons, leading, verdicts
 from ifgan.experiments.outcome import read_outcome, results
+from ifgan.experiments.picture_files import page
 from ifgan.experiments.report_figures import pictures_of
 from ifgan.experiments.run_records import (
     Plan,
@@ -71,17 +70,20 @@ def write_report(
     tested, plan, split = _tested(runs, split)
     found = comparisons(tested, against)
     tables = _tables(tested, plan, split, found)
-    pictures = pictures_of(tested, split)
+    pictures = pictures_of(tested, split, found)
     for table in tables:
         name = table.title.lower()
         write_text(out / f"{name}.txt", table.text())
         write_text(out / f"{name}.md", table.markdown())
         write_text(out / f"{name}.tex", table.latex())
     for picture in pictures:
-        write_bytes(out / f"{_file_name(picture.title.lower())}.png", picture.png)
+        write_bytes(out / picture.file_name, picture.png)
     write_results(tested, out, split, against)
-    content = {"title": title, "tables": tables, "pictures": pictures, "verdicts": verdicts(found)}
-    write_text(out / "report.html", _page(of_own_people(tested), split, content | {"notes": paragraphs}))
+    own = of_own_people(tested)
+    content = {"lead": _lead(own, split), "tables": tables, "verdicts": verdicts(found), "notes": paragraphs}
+    content["verdict"] = verdicts(leading(found))
+    records = [{"name": record.name, "record": _record(record)} for record in own]
+    write_text(out / "report.html", page(pictures, title=title, records=records, **content))
     return Report(out, tuple(tables))
 
 
@@ -144,14 +146,6 @@ def _tables(
     tables += [comparison_table(found)] if found else []
     tables += [fold_table(of_own_people(records), plan, split)] if len({record.fold for record in records}) > 1 else []
     return [*tables, run_table(of_own_people(records))]
-
-
-def _page(records: list[RunRecord], split: HeldOut, content: dict[str, Any]) -> str:
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        files("ifgan.experiments").joinpath("templates/report.html").read_text(encoding="utf-8")
-    )
-    runs = [{"name": record.name, "record": _record(record)} for record in records]
-    return template.render(lead=_lead(records, split), runs=runs, **content)
 
 
 def _lead(records: list[RunRecord], split: HeldOut) -> str:

@@ -1,66 +1,69 @@
 """The figures of a report: what was measured as plots, and what evaluation drew. Paper §4.5, Fig. 5 and Fig. 6."""
 
-from dataclasses import dataclass
+from typing import Literal
 
 from ifgan.data.sample import HeldOut
-from ifgan.experiments.picture_files import data_uri, rendered
+from ifgan.experiments.comparison import Comparison
+from ifgan.experiments.picture_files import Picture, rendered
 from ifgan.experiments.plots import (
     confusion_figure,
-    curves_figure,
+    curves_figures,
     few_subjects_figure,
+    folds_figure,
+    forest_figure,
     reliability_figure,
     subjects_figure,
 )
 from ifgan.experiments.run_records import RunRecord, by_method, by_set, of_own_people, outcomes_of
 from ifgan.training.starting_weights import taken_over
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A titled figure, as PNG."""
-
-    title: str
-    png: bytes
-    note: str = ""
-
-    @property
-    def uri(self) -> str:
-        """For the page."""
-        return data_uri(self.png)
+FOREST_NOTE = "Differences, with 95 % bootstrap intervals over subjects; filled: p < 0.05 over subjects and over folds."
+FOLDS_NOTE = "Accuracy: a dot a run; the line is their mean."
 
 
-def pictures_of(records: list[RunRecord], split: HeldOut) -> list[Picture]:
-    """All figures about some runs, on ``split`` or other sets: of numbers first, then of faces."""
+def pictures_of(records: list[RunRecord], split: HeldOut, found: dict[str, list[Comparison]]) -> list[Picture]:
+    """All figures about some runs, on ``split`` or other sets, in the order of the page."""
+    groups = {
+        where: {name: outcomes for name, group in by_method(on_set).items() if (outcomes := outcomes_of(group))}
+        for where, on_set in _named(records)
+    }
     pictures = []
-    for where, on_set in _named(records):
-        groups = {name: found for name, group in by_method(on_set).items() if (found := outcomes_of(group))}
-        if groups:
+    for data, comparisons in found.items():
+        where = f" on {data}" if len(groups) > 1 else ""
+        pictures.append(Picture(f"Result{where}", rendered(forest_figure(comparisons)), caption=FOREST_NOTE))
+    for where, methods in groups.items():
+        if any(len(outcomes) > 1 for outcomes in methods.values()):
+            pictures.append(Picture(f"Result{where}", rendered(folds_figure(methods)), caption=FOLDS_NOTE))
+    own = of_own_people(records)
+    pictures += _drawn(_shown(own), split, "transfer")
+    for where, methods in groups.items():
+        for name, outcomes in methods.items():
             note = "Numbers of images; shade: share of the true class."
-            pictures.append(Picture(f"Confusion matrices{where}", rendered(confusion_figure(groups)), note))
-            note = "Share of right answers over stated confidence, in 15 bins; area: images; above: calibration error."
-            pictures.append(Picture(f"Reliability{where}", rendered(reliability_figure(groups)), note))
-        if subjects := subjects_figure(groups):
-            note = "Each person's share of images predicted right, people sorted for each method by itself."
-            pictures.append(Picture(f"Accuracy of each subject{where}", rendered(subjects), note))
+            pictures.append(Picture(f"Confusion{where}", rendered(confusion_figure(outcomes)), note, name))
+        for name, outcomes in methods.items():
+            note = "Accuracy over confidence in 15 bins; area: images."
+            pictures.append(Picture(f"Reliability{where}", rendered(reliability_figure({name: outcomes})), note, name))
+        if subjects := subjects_figure(methods):
+            note = "Each subject's share of images predicted right, subjects sorted for each method by itself."
+            pictures.append(Picture(f"Subjects{where}", rendered(subjects), note))
+    for where, on_set in _named(records):
         if few := few_subjects_figure(on_set):
             note = "Mean and standard deviation over the folds that were run."
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
-    pictures += [
-        _curves(on_set, where)
-        for where, on_set in _named(of_own_people(records))
-        if any(r.run.metrics() for r in on_set)
-    ]
-    return pictures + [picture for record in _shown(of_own_people(records)) for picture in _drawn(record, split)]
+    for where, on_set in _named(own):
+        if any(record.run.metrics() for record in on_set):
+            curves = curves_figures(on_set)
+            pictures += [
+                Picture(f"Learning curves{where}", rendered(figure), "One line a run.", title)
+                for title, figure in curves.items()
+            ]
+    return pictures + _drawn(_shown(own), split, "attention")
 
 
 def _named(records: list[RunRecord]) -> list[tuple[str, list[RunRecord]]]:
     """Those of each set with the words that its titles end with; none where there is but one set."""
     groups = by_set(records)
     return [(f" on {data}" if len(groups) > 1 else "", on_set) for data, on_set in groups.items()]
-
-
-def _curves(records: list[RunRecord], where: str) -> Picture:
-    return Picture(f"Learning curves{where}", rendered(curves_figure(records)), "One line a run.")
 
 
 def _shown(records: list[RunRecord]) -> list[RunRecord]:
@@ -73,25 +76,20 @@ def _shown(records: list[RunRecord]) -> list[RunRecord]:
 
 def _shown_people(record: RunRecord, split: HeldOut) -> str:
     if split == "test" and record.people_known and not taken_over(record.config):
-        return "People whom no network has seen"
+        return "Subjects whom no network has seen"
     return "Images that were held out"
 
 
-def _drawn(record: RunRecord, split: HeldOut) -> list[Picture]:
-    """What evaluation left in the run folder."""
-    kinds = {
-        "transfer": (
-            "Generated faces",
-            f"{_shown_people(record, split)}: input, the face that G drew of it, and the average training face.",
-        ),
-        "attention": (
-            "Attention maps",
-            "Where the attention module nearest to the output looks when it draws the point with the cross.",
-        ),
-    }
+def _drawn(records: list[RunRecord], split: HeldOut, kind: Literal["transfer", "attention"]) -> list[Picture]:
+    """What evaluation left in the run folders."""
     found = []
-    for kind, (title, note) in kinds.items():
+    for record in records:
         path = record.run.path / f"{kind}_{split}.png"
+        notes = {
+            "transfer": f"{_shown_people(record, split)}: input, generated face, average training face.",
+            "attention": "Where the attention module nearest to the output looks to draw the point with the cross.",
+        }
+        title = {"transfer": "Generated faces", "attention": "Attention maps"}[kind]
         if path.exists():
-            found.append(Picture(f"{title}: {record.name.replace('/', ' ')}", path.read_bytes(), note))
+            found.append(Picture(title, path.read_bytes(), notes[kind], record.name.replace("/", " ")))
     return found

@@ -82,6 +82,7 @@ class Study:
     """
 
     folder: Path
+    question: str
     train: dict[str, int]
     test: dict[str, int]
     folds: int
@@ -154,7 +155,17 @@ def read_study(folder: Path) -> Study:
 def _study(folder: Path, file: _File) -> Study:
     train, test = file.data.train.model_dump(), file.data.test.model_dump()
     arms = tuple(_arm(name, arm or _Arm(), file.settings) for name, arm in file.arms.items())
-    return Study(folder, train, test, file.folds, file.train_subjects, file.preset, arms, file.every_epoch)
+    return Study(
+        folder,
+        str(file.question or ""),
+        train,
+        test,
+        file.folds,
+        file.train_subjects,
+        file.preset,
+        arms,
+        file.every_epoch,
+    )
 
 
 def _arm(name: str, arm: _Arm, shared: dict[str, Any]) -> Arm:

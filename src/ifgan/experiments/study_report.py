@@ -13,7 +13,11 @@ import pandas as pd
 
 from ifgan.errors import InputError
 from ifgan.experiments.comparison import Comparison, accuracy_interval, compare
+from ifgan.experiments.differences import leading, verdicts
 from ifgan.experiments.outcome import RunOutcome
+from ifgan.experiments.picture_files import Picture, page, rendered
+from ifgan.experiments.plots import confusion_figure, folds_figure, forest_figure
+from ifgan.experiments.report_figures import FOLDS_NOTE, FOREST_NOTE
 from ifgan.experiments.study import read_predictions, read_runs_table
 from ifgan.experiments.study_plan import Study, read_study
 from ifgan.experiments.table import DASH, Table
@@ -44,6 +48,7 @@ READINGS = {
     "nearest average": ("shares",),
 }
 _REFERENCE = "baseline"
+LEADING = "last epoch"  # the rule by which a study is told
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,29 @@ def write_metrics(folder: Path) -> None:
 
 
 def write_study_report(folder: Path, out: Path) -> str:
-    """The tables, as Markdown in ``out``/report.md; returns them as text. Raises InputError like `study_metrics`."""
-    tables = _tables(study_metrics(folder))
+    """The tables, as Markdown in ``out``/report.md, and the page ``out``/report.html; returns the tables as text.
+    Raises InputError like `study_metrics`.
+    """
+    content, study = study_metrics(folder), read_study(folder)
+    tables = _tables(content)
     write_text(Path(out) / "report.md", "\n".join(table.markdown() for table in tables))
+    groups = {
+        cell.arm: cell.outcomes
+        for cell in _by_rule(study, read_runs_table(folder), read_predictions(folder))
+        if cell.how == LEADING and cell.shown
+    }
+    rows = [row for row in content["comparisons"] if row["how"] == LEADING]
+    found = [Comparison(**{name: value for name, value in row.items() if name != "how"}) for row in rows]
+    pictures = [Picture("Result", rendered(folds_figure(groups)), caption=FOLDS_NOTE)]
+    if found:
+        pictures.insert(0, Picture("Result", rendered(forest_figure(found)), caption=FOREST_NOTE))
+    pictures += [Picture("Confusion", rendered(confusion_figure(group)), "", arm) for arm, group in groups.items()]
+    lead = f"{' '.join(str(study.question).split())} Read at the {LEADING}; {content['runs']} runs."
+    data = f"rendered subjects of seed {study.test['seed']}"
+    title, pairs = f"Study: {Path(folder).resolve().name}", {data: found}
+    said = {"verdict": verdicts(leading(pairs)), "verdicts": verdicts(pairs)}
+    html = page(pictures, title=title, lead=lead, tables=tables, **said)
+    write_text(Path(out) / "report.html", html)
     return "\n".join(table.text() for table in tables)
 
 
