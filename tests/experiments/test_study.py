@@ -168,7 +168,7 @@ def test_a_file_that_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("question: why\nsurprise: 3\n")
-    with pytest.raises(InputError, match=r"study\.yaml: data: is missing"):
+    with pytest.raises(InputError, match="unknown field 'surprise'"):
         read_study(tmp_path)
     (tmp_path / "study.yaml").write_text("a: [")
     with pytest.raises(InputError, match=r"study\.yaml: "):
@@ -189,6 +189,17 @@ def test_last_and_best_epoch_alone_are_read_where_the_study_says_so(work: Path, 
     found = table.groupby("weights")["epoch"].unique().to_dict()
     assert found == {"kept": [4], "best": [best]}
     assert finished.row["parts"] == "generator classifier discriminator"
+
+
+def test_a_study_of_predictions_alone_is_reported(tmp_path: Path) -> None:
+    """As of the packaged model."""
+    folder = next(folder for folder in STUDIES if folder.name == "wild")
+    kept = json.loads((folder / "metrics.json").read_text())["figures"]["PublicTest"]["ifgan-wild"]
+    text = write_study_report(folder, tmp_path)
+    assert f"{kept['accuracy']:.3f}" in text and f"{kept['macro_f1']:.3f}" in text
+    assert "<table>" in (tmp_path / "report.html").read_text()
+    with pytest.raises(InputError, match="expected a study, with data and arms"):
+        read_study(folder)
 
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)

@@ -351,4 +351,7 @@ def read_runs_table(folder: Path) -> pd.DataFrame:
 def read_predictions(folder: Path) -> pd.DataFrame:
     """``predictions.parquet``; empty before the first run."""
     path = Path(folder) / "predictions.parquet"
-    return pd.read_parquet(path).astype(dict.fromkeys(_WORDS, str)) if path.exists() else pd.DataFrame()
+    if not path.exists():
+        return pd.DataFrame()
+    table = pd.read_parquet(path)
+    return table.astype({name: str for name in _WORDS if name in table})

@@ -44,20 +44,21 @@ class _Arm(Section):
     trunk: _Trunk | None = None
 
 
-class _File(Section):
+class StudyFile(Section):
     """``study.yaml``."""
 
     question: Any = None
     written: Any = None
     decided: Any = None
     plan: Any = None
-    data: _Data
+    how: Any = None
+    data: _Data | None = None
     folds: Annotated[int, Field(ge=3)] = 10
     train_subjects: AtLeastOne | None = None
     preset: str = "cpu"
     settings: dict[str, Any] = Field(default_factory=dict)
     every_epoch: bool = False
-    arms: Annotated[dict[Annotated[str, Field(pattern=r"^[\w-]+$")], _Arm | None], Field(min_length=1)]
+    arms: dict[Annotated[str, Field(pattern=r"^[\w-]+$")], _Arm | None] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,20 +140,32 @@ def set_of(work: Path, people: dict[str, int]) -> Path:
 
 def read_study(folder: Path) -> Study:
     """Raises InputError for a file that is missing, no study, or asks for what can't be trained; the field is named."""
-    path = Path(folder) / "study.yaml"
-    text = read_text(path)
+    path, file = Path(folder) / "study.yaml", read_study_file(folder)
     try:
-        file = _File.model_validate(yaml.safe_load(text))
         study = _study(Path(folder), file)
         _check(study)
-    except ValidationError as error:
-        raise InputError(f"{path}: {sentence_of(error)}") from error
-    except (InputError, yaml.YAMLError) as error:
+    except InputError as error:
         raise InputError(f"{path}: {one_line(error)}") from error
     return study
 
 
-def _study(folder: Path, file: _File) -> Study:
+def read_study_file(folder: Path) -> StudyFile:
+    """What ``study.yaml`` says; without arms it is the record of a study whose runs were done in another way. Raises
+    InputError for a file that is missing or no study.
+    """
+    path = Path(folder) / "study.yaml"
+    text = read_text(path)
+    try:
+        return StudyFile.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        raise InputError(f"{path}: {sentence_of(error)}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+
+
+def _study(folder: Path, file: StudyFile) -> Study:
+    if file.data is None or not file.arms:
+        raise InputError("expected a study, with data and arms")
     train, test = file.data.train.model_dump(), file.data.test.model_dump()
     arms = tuple(_arm(name, arm or _Arm(), file.settings) for name, arm in file.arms.items())
     return Study(

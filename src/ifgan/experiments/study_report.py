@@ -19,7 +19,7 @@ from ifgan.experiments.picture_files import Picture, page, rendered
 from ifgan.experiments.plots import confusion_figure, folds_figure, forest_figure
 from ifgan.experiments.report_figures import FOLDS_NOTE, FOREST_NOTE
 from ifgan.experiments.study import read_predictions, read_runs_table
-from ifgan.experiments.study_plan import Study, read_study
+from ifgan.experiments.study_plan import Study, read_study, read_study_file
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
 from ifgan.labels import in_order
@@ -48,6 +48,8 @@ READINGS = {
     "nearest average": ("shares",),
 }
 _REFERENCE = "baseline"
+_SUMMARY = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1"}
+_SUMMARY["calibration_error"] = "ECE"
 LEADING = "last epoch"  # the rule by which a study is told
 
 
@@ -82,6 +84,8 @@ def write_study_report(folder: Path, out: Path) -> str:
     """The tables, as Markdown in ``out``/report.md, and the page ``out``/report.html; returns the tables as text.
     Raises InputError like `study_metrics`.
     """
+    if not read_study_file(folder).arms:
+        return _write_predictions_report(folder, out)
     content, study = study_metrics(folder), read_study(folder)
     tables = _tables(content)
     write_text(Path(out) / "report.md", "\n".join(table.markdown() for table in tables))
@@ -103,6 +107,27 @@ def write_study_report(folder: Path, out: Path) -> str:
     html = page(pictures, title=title, lead=lead, tables=tables, **said)
     write_text(Path(out) / "report.html", html)
     return "\n".join(table.text() for table in tables)
+
+
+def _write_predictions_report(folder: Path, out: Path) -> str:
+    """The same of a study whose runs `ifgan study` did not do: what its predictions say."""
+    table = read_predictions(folder)
+    rows, pictures = [], []
+    for (run, data), group in table.groupby(["run", "data"], sort=False):
+        labels = in_order(set(group["expression"]))
+        true = group["expression"].map(labels.index).to_numpy()
+        figures = Evaluation(group[list(labels)].to_numpy(float), true, None)
+        names = tuple(group["subject"]), tuple(group["image"])
+        outcome = RunOutcome(str(run), 0, labels, figures, *names)
+        cells = [f"{figures.summary()[name]:.3f}" for name in _SUMMARY]
+        rows.append((str(run), str(data), str(len(group)), *cells))
+        pictures.append(Picture("Confusion", rendered(confusion_figure([outcome])), "", f"{run} on {data}"))
+    found = Table("predictions", ("run", "data", "images", *_SUMMARY.values()), tuple(rows))
+    write_text(Path(out) / "report.md", found.markdown())
+    lead = " ".join(str(read_study_file(folder).question or "").split())
+    html = page(pictures, title=f"Study: {Path(folder).resolve().name}", lead=lead, tables=[found])
+    write_text(Path(out) / "report.html", html)
+    return found.text()
 
 
 def study_metrics(folder: Path) -> dict[str, Any]:
