@@ -13,7 +13,7 @@ def track(
     items: Iterable[T],
     what: str,
     total: int | None = None,
-    unit: str = "pictures",
+    unit: str = "images",
     stream: TextIO | None = None,
     *,
     part: bool = False,

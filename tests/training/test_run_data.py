@@ -160,7 +160,7 @@ def test_other_seeds_and_folds_draw_other_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "words"), [(0, "expected 1 to 8"), (9, "expected 1 to 8")])
 def test_numbers_of_training_subjects_that_can_not_be(number: int, words: str, tmp_path: Path) -> None:
     prepared = make_prepared(tmp_path / "a", tmp_path / "own")
-    with pytest.raises(InputError, match=f"train_subjects {number}: {words}"):
+    with pytest.raises(InputError, match=f"--train-subjects {number}: {words}"):
         load_run_data(prepared, SplitChoice(0, train_subjects=number))
 
 

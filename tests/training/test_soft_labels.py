@@ -55,7 +55,7 @@ def test_reading_moves_no_weight_and_no_statistic() -> None:
 def test_labels_stay_as_they_are_unless_asked_for() -> None:
     batch = batch_of()
     assert softened(networks(), batch, 0.0) is batch
-    with pytest.raises(InputError, match="soft_labels: only with weights_ema or teachers"):
+    with pytest.raises(InputError, match=r"soft_labels: only with optimizer\.weights_ema or teachers"):
         tiny(soft_labels=0.5)
     with pytest.raises(InputError, match="soft_labels: expected at most 1, got 2"):
         tiny(soft_labels=2, weights_ema=0.5)

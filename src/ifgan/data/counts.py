@@ -31,9 +31,9 @@ def count(samples: Iterable[Sample]) -> Counts:
 def differences(expected: Counts, found: Counts) -> list[str]:
     """One sentence for every expected count that isn't met: ``"expected 3589 test images, found 0"``."""
     sentences = []
-    for what in ("pictures", "subjects"):
+    for what, word in (("pictures", "images"), ("subjects", "subjects")):
         if what in expected and expected[what] != found[what]:
-            sentences.append(f"expected {expected[what]} {what}, found {found[what]}")
+            sentences.append(f"expected {expected[what]} {word}, found {found[what]}")
     for what in ("splits", "expressions"):
         for name, number in expected.get(what, {}).items():
             if number != found[what].get(name, 0):
