@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from ifgan.errors import InputError
-from ifgan.experiments.study import do_run, keep, read_predictions, read_runs_table, run_study
+from ifgan.experiments.study import do_run, run_study
+from ifgan.experiments.study_files import keep, read_predictions, read_runs_table
 from ifgan.experiments.study_plan import StudyRun, read_study
 from ifgan.experiments.study_report import RULES, study_metrics, write_study_report
 from tiny_runs import TINY, make_prepared

@@ -102,7 +102,8 @@ def study(folder: Path, *, work: Path = Path("work"), processes: int = 2, arms: 
         processes: how many runs side by side, one thread each
         arms: do these now and the others later; unset: all
     """
-    from ifgan.experiments.study import read_runs_table, run_study
+    from ifgan.experiments.study import run_study
+    from ifgan.experiments.study_files import read_runs_table
     from ifgan.experiments.study_report import write_metrics
 
     failed = run_study(folder, work, processes=processes, arms=arms, say=lambda line: print(line, flush=True))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from ifgan.data.sample import read_manifest
 from ifgan.data.synthetic import synthesize
 from ifgan.errors import InputError, one_line
 from ifgan.experiments.evaluation import refuse_oracle
+from ifgan.experiments.study_files import Finished, keep, read_runs_table
 from ifgan.experiments.study_plan import Study, StudyRun, read_study, run_name, set_of
 from ifgan.faces.model_input import InputForm
-from ifgan.files import read_json, read_text, write_atomically, write_text
+from ifgan.files import read_json, read_text, write_text
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, read_about
 from ifgan.models.ifgan import System, to_probabilities
@@ -41,17 +42,7 @@ from ifgan.training.schedule import first_selectable, parts_in_force
 
 AVERAGED = 0.2  # the share of epochs at the end whose weights are averaged (swa)
 EMA = 0.8  # an epoch's decay of the running mean of the weights (ema)
-_WORDS = ("run", "weights", "view", "image", "subject", "expression")  # columns of text
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What a run adds to the study's three files."""
-
-    row: dict[str, Any]
-    epochs: pd.DataFrame
-    predictions: pd.DataFrame
 
 
 def run_study(folder: Path, work: Path, *, processes: int, say: Say, arms: list[str] | None = None) -> int:
@@ -317,41 +308,3 @@ def _epochs(run: StudyRun, folder: RunFolder) -> pd.DataFrame:
         for line in folder.metrics()
     ]
     return pd.DataFrame(rows)
-
-
-def keep(folder: Path, finished: Finished) -> None:
-    """Add a run to the study's files, the row that says that it is done last."""
-    _add_rows(folder / "epochs.csv", finished.epochs)
-    before = read_predictions(folder)
-    before = before[before["run"] != finished.row["run"]] if len(before) else before
-    predictions = pd.concat([before, finished.predictions], ignore_index=True)
-    write_atomically(folder / "predictions.parquet", lambda file: _write_parquet(predictions, file))
-    _add_rows(folder / "runs.csv", pd.DataFrame([finished.row]))
-
-
-def _write_parquet(table: pd.DataFrame, file: Any) -> None:
-    table.astype(dict.fromkeys(_WORDS, "category")).to_parquet(file, compression="zstd", index=False)
-
-
-def _add_rows(path: Path, rows: pd.DataFrame) -> None:
-    before = pd.read_csv(path) if path.exists() else pd.DataFrame()
-    if len(before):
-        before = before[~before["run"].isin(rows["run"])]
-    text = io.StringIO()
-    pd.concat([before, rows], ignore_index=True).to_csv(text, index=False, lineterminator="\n")
-    write_text(path, text.getvalue())
-
-
-def read_runs_table(folder: Path) -> pd.DataFrame:
-    """``runs.csv``; empty before the first run."""
-    path = Path(folder) / "runs.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame({"run": []})
-
-
-def read_predictions(folder: Path) -> pd.DataFrame:
-    """``predictions.parquet``; empty before the first run."""
-    path = Path(folder) / "predictions.parquet"
-    if not path.exists():
-        return pd.DataFrame()
-    table = pd.read_parquet(path)
-    return table.astype({name: str for name in _WORDS if name in table})

@@ -18,7 +18,7 @@ from ifgan.experiments.outcome import RunOutcome
 from ifgan.experiments.picture_files import Picture, page, rendered
 from ifgan.experiments.plots import confusion_figure, folds_figure, forest_figure
 from ifgan.experiments.report_figures import FOLDS_NOTE, FOREST_NOTE
-from ifgan.experiments.study import read_predictions, read_runs_table
+from ifgan.experiments.study_files import read_predictions, read_runs_table
 from ifgan.experiments.study_plan import Study, read_study, read_study_file
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
