@@ -25,7 +25,7 @@ from ifgan.training.schedule import what_is_missing, wrongly_chosen
 @dataclass(frozen=True)
 class RunOutcome:
     """One run on one split. ``subjects``: who is on each image, (M,), empty strings where unknown; ``images``: its
-    name in the manifest, (M,); ``selection``: how its epoch was come by, as `ifgan.training.schedule.selection` says.
+    name in the manifest, (M,); ``selection``: how its epoch was chosen, as `ifgan.training.schedule.selection` says.
     """
 
     method: str

@@ -123,12 +123,12 @@ def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[boo
 
 
 def selection(config: Config) -> str:
-    """How the kept epoch was come by, as records tell it: ``"last epoch"`` or ``"validation"``."""
+    """How the kept epoch is chosen, as records tell it: ``"last epoch"`` or ``"validation"``."""
     return "last epoch" if config.phases.choose_from is None else "validation"
 
 
 def wrongly_chosen(how: object) -> str:
-    """What is wrong with an epoch that was come by in another way, as a sentence; else empty."""
+    """What is wrong with an epoch that was chosen in another way, as a sentence; else empty."""
     return "" if how in ("last epoch", "validation") else f"its epoch was not chosen on validation but on {how!r}"
 
 
