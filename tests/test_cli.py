@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -249,10 +250,15 @@ def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_output_that_never_arrives_is_no_success(tmp_path: Path) -> None:
-    done = shell('ifgan prepare bu3dfe "$1" --out "$2" --aligned > /dev/full', posed(tmp_path / "in"), tmp_path / "out")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "ifgan: standard output: No space left on device"
+def test_output_that_never_arrives_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["prepare", "bu3dfe", str(posed(tmp_path / "in")), "--out", str(tmp_path / "out"), "--aligned"]
+    with open("/dev/full", "w") as full, pytest.raises(SystemExit) as end:
+        monkeypatch.setattr(sys, "stdout", full)
+        main(words)
+    assert end.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "ifgan: standard output: No space left on device"
 
 
 def test_the_version_and_the_module(capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,9 +269,14 @@ def test_the_version_and_the_module(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == said.stdout == f"ifgan {ifgan.__version__}\n"
 
 
-def test_records_call_the_module_as_they_call_the_command(model: Path, tmp_path: Path) -> None:
+def test_records_call_the_module_as_they_call_the_command(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["export", str(model), "--format=run", f"--out={tmp_path / 'run'}"]
-    subprocess.run([sys.executable, "-m", "ifgan", *words], capture_output=True, check=True)
+    monkeypatch.setattr(sys, "argv", ["ifgan", *words])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("ifgan", run_name="__main__")
+    assert not end.value.code
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["command"] == ["ifgan", *words]
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ifgan
 
 SOURCE = Path(ifgan.__file__).parent
@@ -65,6 +67,7 @@ def test_data_and_predict_do_not_know_each_other() -> None:
     assert all("predict" not in imported(path) for path in (SOURCE / "data").rglob("*.py"))
 
 
+@pytest.mark.slow
 def test_importing_every_module_leaves_an_empty_home_empty(tmp_path: Path) -> None:
     modules = [module.name for module in pkgutil.walk_packages([str(SOURCE)], "ifgan.")]
     code = "import importlib\n" + "\n".join(f"importlib.import_module({name!r})" for name in modules)

@@ -84,7 +84,7 @@ def test_a_run_may_start_from_it(recognizer: Recognizer):
     taken = learnt.classifier.backbone.state_dict()
     for name, found in started.classifier.backbone.state_dict().items():
         assert name == "conv1.0.weight" or torch.equal(found, taken[name])
-    alone = Classifier(**form, pictures=1, pretrained=PACKAGED_MODEL).backbone.state_dict()
+    alone = Classifier(**form, images=1, pretrained=PACKAGED_MODEL).backbone.state_dict()
     assert torch.equal(alone["conv1.0.weight"], taken["conv1.0.weight"][:, :3])
     drawing = learnt.generator.state_dict()
     assert all(torch.equal(found, drawing[name]) for name, found in started.generator.state_dict().items())

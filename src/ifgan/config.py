@@ -233,7 +233,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
         side, classifier = 2**LEVELS, self.classifier
-        if self.method != "baseline" and self.preprocess.image_size % side:
+        if "generator" in self.networks and self.preprocess.image_size % side:
             raise ValueError(f"preprocess.image_size {self.preprocess.image_size} is not divisible by {side}")
         if classifier.soft_labels and not (self.optimizer.weights_ema or classifier.teachers):
             raise ValueError(
@@ -244,6 +244,13 @@ class Config(Section):
         if classifier.average_dropout + classifier.image_dropout > 1:
             raise ValueError("classifier.average_dropout, image_dropout: expected shares of at most 1 together")
         return self
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Those that the method has; a discriminator whose loss weighs nothing is none."""
+        if self.method == "baseline":
+            return ("classifier",)
+        return ("generator", "classifier", *(("discriminator",) if self.losses.gan else ()))
 
     def changed(self, **changes: Any) -> "Config":
         """The same with other values, named as `nested` takes them: ``config.changed(epochs=3, generator_width=4)``.

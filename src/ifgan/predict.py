@@ -20,7 +20,7 @@ from ifgan.faces.model_input import InputForm, to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import device_named, device_of
-from ifgan.models.ifgan import Redraw, to_probabilities
+from ifgan.models.ifgan import IFGAN, Redraw, predict, to_probabilities
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 # Faces at a time. On a CPU more costs memory (the paper's networks take 4 GB for 32) and gains nothing.
@@ -96,9 +96,8 @@ class Recognizer:
         if redraw not in (None, *get_args(Redraw)):
             raise InputError(f"redraw {redraw!r}: expected one of {', '.join(get_args(Redraw))}")
         trained = load_trained(find_checkpoint(model), device_named(device))
-        if redraw is not None and trained.system.generator is None:
-            raise InputError(f"{model}: a baseline, which redraws no faces; redraw is for a model with a generator")
-        trained.system.redraw = redraw or trained.system.redraw
+        if redraw is not None:
+            trained.with_generator(model).redraw = redraw
         return cls(trained, aligned=aligned)
 
     @property
@@ -109,7 +108,7 @@ class Recognizer:
     @property
     def redraws(self) -> bool:
         """Whether predictions have an ``average_face``; the baseline has no generator."""
-        return self.trained.system.generator is not None
+        return isinstance(self.trained.system, IFGAN)
 
     def __call__(self, source: Picture | list[Picture] | tuple[Picture, ...]) -> list[Any]:
         """`predict` for an image (path, PIL image, HWC uint8 RGB array, grey array; OpenCV's are BGR), `predict_batch`
@@ -172,7 +171,7 @@ class Recognizer:
     def _read_batch(self, crops: list[np.ndarray]) -> list[Prediction]:
         size = self.trained.config.preprocess.image_size
         images = torch.stack([to_model_input(self._form(crop), size) for crop in crops])  # (B, 3, S, S)
-        output = self.trained.system(images.to(self._device))
+        output = predict(self.trained.system, images.to(self._device), self.trained.config)
         probabilities = to_probabilities(output.logits, self.trained.temperature)  # (B, N)
         faces = [None] * len(crops) if output.average_face is None else output.average_face
         return [self._prediction(row, face) for row, face in zip(probabilities.tolist(), faces, strict=True)]

@@ -11,12 +11,12 @@ OTHER_FILES = ("F3D.wrl", "F3D.bnd", "F3D.bmp", "RAW.wrl", "RAW.pse", "RAW.png")
 
 
 def tree(root, subjects, ending="bmp", ethnicity="WH"):
-    """Empty files with the owner's names: a reader opens no image."""
+    """Empty files with the owner's names, meshes beside the textures of the first two subjects: a reader opens none."""
     for subject in subjects:
         (root / subject).mkdir(parents=True)
         for code, level in [(c, f"{n:02d}") for c in CODES for n in range(1, 5)] + [("NE", "00")]:
             (root / subject / f"{subject}_{code}{level}{ethnicity}_F2D.{ending}").touch()
-            for other in OTHER_FILES:
+            for other in OTHER_FILES if subject in subjects[:2] else ():
                 (root / subject / f"{subject}_{code}{level}{ethnicity}_{other}").touch()
     return root
 

@@ -101,6 +101,7 @@ def wait_for(condition, seconds=20):
         time.sleep(0.005)
 
 
+@pytest.mark.slow  # a run that is killed is asked for by default in test_fit.py
 def test_killed_in_the_middle_and_run_again_equals_one_run(root, tmp_path, build):
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(root), str(out)], stderr=subprocess.DEVNULL)
@@ -157,16 +158,13 @@ def test_an_output_that_cannot_be_written(root, tmp_path):
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_no_half_picture(root, tmp_path):
-    code = "import sys; from ifgan.data.prepare import prepare; prepare('folder', *sys.argv[1:], aligned=True)"
-    limit = 20_000  # bytes a file: the small JSON passes, a picture of noise doesn't
-    process = subprocess.run(
-        [sys.executable, "-c", code, str(root), str(tmp_path / "out")],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "InputError" in process.stderr and "can't be written (File too large)" in process.stderr
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))  # bytes: JSON passes, an image of noise not
+    try:
+        with pytest.raises(InputError, match=r"can't be written \(File too large\)"):
+            prepare("folder", root, tmp_path / "out", aligned=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list((tmp_path / "out" / "images").iterdir()) == []
 
 

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,7 +85,7 @@ def test_one_picture_and_the_batch_read_the_same_crop_bit_for_bit(
 ) -> None:
     seen: list[torch.Tensor] = []
     trained = tiny_trained()
-    trained.system.register_forward_pre_hook(lambda module, inputs: seen.extend(inputs[0]))
+    trained.system.generator.register_forward_pre_hook(lambda module, inputs: seen.extend(inputs[0]))
     monkeypatch.setattr(Recognizer, "from_pretrained", lambda *args, **options: Recognizer(trained))
     whole = [folder / "a" / f"{number}.png" for number in (0, 2, 3)]
     predict_files(whole, "any", str(tmp_path / "out.jsonl"), workers=0)
@@ -259,16 +257,18 @@ def test_a_folder_that_cannot_be_read_is_one_failure(
     assert errors == {"locked": f"{tmp_path / 'locked'}: Permission denied", "a.png": None}
 
 
-def test_standard_output_by_its_name_in_a_file(model: Path, folder: Path, tmp_path: Path) -> None:
-    """``--json /dev/stdout > out.jsonl``; and a link as output stays one."""
-    command = [sys.executable, "-m", "ifgan.cli", "predict", str(folder / "a" / "0.png"), "--model", str(model)]
-    with open(tmp_path / "out.jsonl", "w") as file:
-        subprocess.run([*command, "--json", "/dev/stdout"], stdout=file, check=True)
-    assert len(lines((tmp_path / "out.jsonl").read_text())) == 1
+def test_standard_output_by_its_name_in_a_file(
+    model: Path, folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """``--json /dev/stdout > out.jsonl``, where capfd holds the file; and a link as output stays one."""
+    words = ["predict", str(folder / "a" / "0.png"), "--model", str(model), "--json"]
+    assert main([*words, "/dev/stdout"]) == 0
+    said = capfd.readouterr().out
+    assert len(lines(said)) == 1
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "far.jsonl")
-    assert main([*command[3:], "--json", str(tmp_path / "link.jsonl")]) == 0
+    assert main([*words, str(tmp_path / "link.jsonl")]) == 0
     assert (tmp_path / "link.jsonl").is_symlink()
-    assert (tmp_path / "far.jsonl").read_text() == (tmp_path / "out.jsonl").read_text()
+    assert (tmp_path / "far.jsonl").read_text() == said
 
 
 @pytest.mark.parametrize("place", ["pictures", "."])

@@ -165,3 +165,10 @@ def test_results_pool_pictures_but_average_folds():
     assert answer["std"] == pytest.approx(np.std([1, 0], ddof=1))
     assert [fold["n"] for fold in answer["folds"]] == [4, 1]
     assert answer["folds"][0]["confusion"] == [[4, 0], [0, 0]]
+
+
+def test_one_subject_that_differs_says_nothing():
+    """Either sign of one is as extreme."""
+    found = compare([outcome("ifgan", [[True]] * 5)], [outcome("baseline", [[True]] * 4 + [[False]])])
+    assert found is not None
+    assert found.p_value == 1

@@ -20,7 +20,7 @@ from ifgan.experiments.outcome import read_outcome
 from ifgan.files import read_json
 from ifgan.metrics import fit_temperature, tempered
 from ifgan.models.build import build_system
-from ifgan.models.checkpoint import load_trained, save_trained
+from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.training.evaluate import evaluate
 from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
@@ -100,11 +100,11 @@ def test_a_set_called_like_a_split_overwrites_nothing(runs: Path, tmp_path: Path
 def test_probabilities_are_tempered_by_what_validation_said(runs: Path, prepared: Path):
     """On the run's own test people and on another set alike."""
     validation, test = (open_run(runs / "ifgan", prepared, split) for split in ("validation", "test"))
-    raw = evaluate(validation.trained.system, validation.pairs)
+    raw = evaluate(replace(validation.trained, temperature=1.0), validation.pairs)
     temperature = validation.trained.temperature
     assert temperature == pytest.approx(fit_temperature(raw.probabilities, raw.true), rel=0.01)
     assert abs(temperature - 1) > 0.05
-    expected = tempered(evaluate(test.trained.system, test.pairs).probabilities, temperature)
+    expected = tempered(evaluate(replace(test.trained, temperature=1.0), test.pairs).probabilities, temperature)
     np.testing.assert_allclose(evaluate_run(runs / "ifgan", prepared).evaluation.probabilities, expected, atol=1e-5)
 
 
@@ -208,7 +208,7 @@ def test_weights_that_are_broken_are_not_measured(prepared: Path):
     with torch.no_grad():
         system.classifier.head.bias.fill_(float("nan"))
     with pytest.raises(InputError, match="not finite"):
-        evaluate(system, pairs)
+        evaluate(Trained(system, pairs.labels, config, {}), pairs)
 
 
 def test_the_contract_s_results_lie_in_the_run(runs: Path, prepared: Path):

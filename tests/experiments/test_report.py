@@ -21,6 +21,7 @@ from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import Plan, RunRecord, read_runs
 from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.tables import accuracy_table, method_table
+from ifgan.experiments.variants import with_variant
 from ifgan.labels import BASIC
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
@@ -188,21 +189,22 @@ def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: 
 def test_across_data_sets_every_fold_counts_and_nothing_joins_the_set_s_own_folds(prepared: Path, tmp_path: Path):
     """Two folds on a set, tested on another; and a run of that other set, which is a data set of its own."""
     other = make_prepared(tmp_path / "raw", tmp_path / "other")
-    for method in ("baseline", "ifgan"):
+    for variant in ("baseline", "baseline-noisland"):
+        config = with_variant(tiny(epochs=1), variant)
         for fold in (0, 1):
-            run = tmp_path / "runs" / method / f"fold-{fold}"
-            train_tiny(tiny(epochs=1, method=method), load_run_data(prepared, SplitChoice(fold)), run)
+            run = tmp_path / "runs" / variant / f"fold-{fold}"
+            train_tiny(config, load_run_data(prepared, SplitChoice(fold)), run)
             evaluate_run(run, prepared)
             evaluate_unseen(run, other)
     run = tmp_path / "runs" / "of-the-other"
-    train_tiny(tiny(epochs=1), load_run_data(other, SplitChoice(0)), run)
+    train_tiny(tiny(epochs=1, method="baseline"), load_run_data(other, SplitChoice(0)), run)
     evaluate_run(run, other)
     out = write_report(tmp_path / "runs", tmp_path / "report").folder
     rows = {tuple(row[:2]): row for row in cells(out / "methods.txt")}
-    assert rows["colours → other", "ifgan"][2:4] == ["2", "30"]  # the same thirty pictures, read by both folds' runs
-    assert rows["other", "ifgan"][2:4] == ["1", "3"]
+    assert rows["colours → other", "baseline"][2:4] == ["2", "30"]  # the same thirty pictures, read by both folds' runs
+    assert rows["other", "baseline"][2:4] == ["1", "3"]
     answer = json.loads((out / "colours-to-other" / "results.json").read_text())
-    assert [fold["fold"] for fold in answer["methods"]["ifgan"]["folds"]] == [0, 1]
+    assert [fold["fold"] for fold in answer["methods"]["baseline-noisland"]["folds"]] == [0, 1]
     assert answer["split"] == "other"
     assert [(found["pictures"], found["folds"]) for found in answer["comparisons"]] == [(30, 2)]
 
@@ -329,7 +331,7 @@ def test_a_second_set_leaves_no_record_that_looks_like_the_whole(runs: Path, pre
     write_report(tmp_path / "runs", out)
     assert (out / "results.json").exists()
     other = make_prepared(tmp_path / "raw", tmp_path / "other")
-    train_tiny(tiny(epochs=1), load_run_data(other, SplitChoice(0)), tmp_path / "runs" / "other")
+    train_tiny(tiny(epochs=1, method="baseline"), load_run_data(other, SplitChoice(0)), tmp_path / "runs" / "other")
     evaluate_run(tmp_path / "runs" / "other", other)
     write_report(tmp_path / "runs", out)
     assert not (out / "results.json").exists()

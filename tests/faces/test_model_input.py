@@ -28,7 +28,7 @@ FACE = draw_face(2)[0]
 def what_the_network_reads(picture: Path, **config: Any) -> torch.Tensor:
     trained = tiny_trained(**config)
     seen: list[torch.Tensor] = []
-    trained.system.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    trained.system.generator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     Recognizer(trained)(picture)
     return seen[0]  # (1, 3, S, S)
 

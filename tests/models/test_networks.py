@@ -13,7 +13,7 @@ from ifgan.models.build import build_discriminator, build_system
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import PLACES, Generator, SelfAttention
-from ifgan.models.ifgan import Classifier
+from ifgan.models.ifgan import Classifier, predict
 from ifgan.presets import make_config
 
 
@@ -111,9 +111,9 @@ def test_repeated_stem_equals_the_single_network_on_two_equal_pictures(tmp_path:
     state = timm.create_model("resnet18", num_classes=0).state_dict()
     save_file(state, tmp_path / "weights.safetensors")
     weights = str(tmp_path / "weights.safetensors")
-    single = Classifier(backbone="resnet18", pictures=1, pretrained=weights).eval()
+    single = Classifier(backbone="resnet18", images=1, pretrained=weights).eval()
     image = torch.rand(2, 3, 32, 32)
-    repeat = Classifier(backbone="resnet18", pictures=2, pretrained=weights).eval()
+    repeat = Classifier(backbone="resnet18", images=2, pretrained=weights).eval()
     assert_close(repeat(image, image)[1], single(image)[1], atol=1e-4, rtol=1e-4)
 
 
@@ -175,7 +175,7 @@ def test_a_classifier_starts_from_another_as_a_whole(tmp_path: Path) -> None:
 def test_maps_are_twice_as_fine_without_the_pooling_of_the_stem() -> None:
     picture = torch.rand(1, 3, 64, 64)
     sides = {
-        pooling: Classifier(backbone="resnet10t", pictures=1, pretrained="none", stem_pooling=pooling)
+        pooling: Classifier(backbone="resnet10t", images=1, pretrained="none", stem_pooling=pooling)
         .backbone.forward_features(picture)
         .shape[-1]
         for pooling in (True, False)
@@ -191,7 +191,7 @@ def test_weights_of_another_backbone_name_theirs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="of backbone resnet10t, and not of resnet18"):
         Classifier(backbone="resnet18", pretrained=path)
     torch.save(build_system(config, 2).state_dict(), tmp_path / "plain.pth")  # says nothing of whose it is
-    Classifier(backbone="resnet10t", pictures=1, pretrained=str(tmp_path / "plain.pth"))
+    Classifier(backbone="resnet10t", images=1, pretrained=str(tmp_path / "plain.pth"))
     with pytest.raises(InputError, match="of backbone resnet10t, and not of resnet18"):  # as G's encoding path
         build_system(tiny(encoder="resnet18", backbone="resnet10t", classifier_weights=path), 2)
 
@@ -243,26 +243,25 @@ def test_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_what_is_mirrored_is_read_alike() -> None:
     """By the baseline exactly; of a pair both halves are mirrored."""
     x = torch.rand(2, 3, 32, 32) * 2 - 1
-    alone = build_system(tiny(method="baseline", tta_flip=True), 6).eval()
-    assert_close(alone(x).logits, alone(x.flip(-1)).logits)
-    system = build_system(tiny(tta_inputs=("pair",)), 6).eval()
+    mirrored = tiny(tta_inputs=("pair",), tta_flip=True)
+    alone = build_system(mirrored.changed(method="baseline"), 6).eval()
+    assert_close(predict(alone, x, mirrored).logits, predict(alone, x.flip(-1), mirrored).logits)
+    system = build_system(mirrored, 6).eval()
     plain, E = system(x), system.classifier
     expected = (plain.logits.log_softmax(1) + E(x.flip(-1), plain.average_face.flip(-1))[0].log_softmax(1)) / 2
-    system.tta_flip = True
-    assert_close(system(x).logits, expected)
-    assert_close(system(x).average_face, plain.average_face)
+    assert_close(predict(system, x, mirrored).logits, expected)
+    assert_close(predict(system, x, mirrored).average_face, plain.average_face)
 
 
 def test_views_of_a_pair_are_averaged() -> None:
     torch.manual_seed(0)
     x = torch.randn(3, 3, 32, 32)
-    state = build_system(tiny(), 6).state_dict()
+    system = build_system(tiny(), 6).eval()
     answers = {}
     for views in (("pair",), ("image",), ("generated",), ("pair", "image"), ("image", "pair")):
-        system = build_system(tiny(tta_inputs=views), 6).eval()
-        system.load_state_dict(state)
         with torch.inference_mode():
-            answers[views] = system(x)
+            answers[views] = predict(system, x, tiny(tta_inputs=views))
+    assert torch.equal(answers["pair",].logits, system(x).logits)
     mean = (answers["pair",].logits.log_softmax(1) + answers["image",].logits.log_softmax(1)) / 2
     assert_close(answers["pair", "image"].logits, mean)
     assert_close(answers["image", "pair"].logits, mean)
@@ -272,7 +271,7 @@ def test_views_of_a_pair_are_averaged() -> None:
 
 def test_dropout_hides_features_from_the_decision_in_training_only() -> None:
     """The island loss (Eq. 5) gets all of them; with none dropped the two modes of the head agree."""
-    network = Classifier(backbone="test_resnet", pictures=1, pretrained="none", dropout=0.5)
+    network = Classifier(backbone="test_resnet", images=1, pretrained="none", dropout=0.5)
     torch.nn.init.normal_(network.head.weight)
     picture = torch.rand(4, 3, 32, 32)
     (first, features), (second, again) = network.train()(picture), network(picture)

@@ -35,8 +35,8 @@ def test_layers_see_what_they_saw_in_training(backbone: str):
 
 
 def test_a_classifier_starts_from_them_on_one_picture_and_on_a_pair():
-    single = Classifier(backbone="tf_efficientnet_lite0", pictures=1, pretrained="packaged").eval()
-    pair = Classifier(backbone="tf_efficientnet_lite0", pictures=2, pretrained="packaged").eval()
+    single = Classifier(backbone="tf_efficientnet_lite0", images=1, pretrained="packaged").eval()
+    pair = Classifier(backbone="tf_efficientnet_lite0", images=2, pretrained="packaged").eval()
     image = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.inference_mode():
         torch.testing.assert_close(single(image)[1], pair(image, image)[1], atol=1e-4, rtol=1e-4)

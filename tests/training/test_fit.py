@@ -30,7 +30,6 @@ from ifgan.training.schedule import (
     learning_rate_factor,
     merit,
     parts_in_force,
-    parts_of,
     phase_at,
     what_is_missing,
 )
@@ -246,7 +245,7 @@ def test_phases_that_leave_a_part_out_are_refused(changes: dict, sentence: str) 
 def test_what_has_no_discriminator_needs_no_epoch_for_it() -> None:
     config = tiny(epochs=20, discriminator_start=0.8, gan=0.0)
     check_phases(config.changed(discriminator_start=1.0))
-    assert parts_of(config) == ("generator", "classifier")
+    assert config.networks == ("generator", "classifier")
     assert first_selectable(config) == 16  # from the same epoch on as the whole method
     check_phases(tiny(method="baseline", epochs=1, discriminator_start=1.0))
 
@@ -260,7 +259,7 @@ def test_every_part_is_in_force_in_every_epoch_that_may_be_chosen(
     first = first_selectable(config)
     assert first == first_selectable(config.changed(method="ifgan"))
     for epoch in range(epochs):
-        whole = parts_in_force(config, epoch) == parts_of(config)
+        whole = parts_in_force(config, epoch) == config.networks
         assert whole or epoch < first
         assert bool(what_is_missing(config, epoch + 1)) == (not whole)
 

@@ -12,6 +12,7 @@ from ifgan.errors import InputError, PictureError
 from ifgan.experiments.variants import with_variant
 from ifgan.files import read_json, write_bytes
 from ifgan.models.checkpoint import load_trained
+from ifgan.models.ifgan import predict
 from ifgan.models.tensor_file import read_tensors
 from ifgan.presets import make_config
 from ifgan.training import run_folder
@@ -39,7 +40,7 @@ def test_a_run_opens_no_test_picture_and_is_judged_by_its_validation_people(prep
     right, distances = [], []
     with torch.inference_mode():
         for image, average, target in (pairs[0, index] for index in range(len(pairs))):
-            output = kept.system(image[None])
+            output = predict(kept.system, image[None], kept.config)
             right.append(output.logits.argmax().item() == target.argmax().item())
             distances.append((output.average_face[0] - average).abs().mean().item())
     said = kept.about["validation"]

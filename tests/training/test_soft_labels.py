@@ -10,6 +10,7 @@ from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
+from ifgan.models.ifgan import predict
 from ifgan.training import step as step_module
 from ifgan.training.fit import make_accelerator
 from ifgan.training.mixing import mixed
@@ -91,8 +92,9 @@ def test_teachers_give_their_mean_calibrated_reading_of_the_picture_at_their_own
     nets.teachers = load_teachers(config, LABELS, accelerator.device)
     large = torch.nn.functional.interpolate(batch.image, size=(64, 64), mode="bilinear", antialias=True)
     with torch.inference_mode():
-        first = load_trained(Path(one)).system(batch.image).logits.div(2).softmax(1)
-        second = load_trained(Path(other)).system(large).logits.softmax(1)
+        small, big = (load_trained(Path(file)) for file in (one, other))
+        first = predict(small.system, batch.image, small.config).logits.div(2).softmax(1)
+        second = predict(big.system, large, big.config).logits.softmax(1)
     wanted = 0.25 * batch.target + 0.75 * (first + second) / 2
     torch.testing.assert_close(softened(nets, batch, 0.75).target, wanted)
 

@@ -109,9 +109,7 @@ def figure(
         raise InputError(f"{given[0].replace('_', '-')}: does nothing in a figure of {kind}; leave it out")
     opened = open_run(run, data, split) if people == "split" else open_unseen(run, data)[0]
     refuse_oracle(opened.run, opened.trained)
-    generator = opened.trained.system.generator
-    if generator is None:
-        raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
+    generator = opened.trained.with_generator(run).generator
     if kind == "transfer":
         chosen = tuple(subjects or ()) or None
         transfer_figure(generator, opened.pairs, out, subjects=chosen, count=count, inputs=not without_inputs)

@@ -124,9 +124,8 @@ def _describe_networks(config: Config, classes: int) -> None:
         weights_file(config.generator.weights)
     system, discriminator = build_system(config, classes, pretrained="none"), build_discriminator(config)
     check_size(config, system)
-    parts = {"G": system.generator, "D": discriminator, "E": system.classifier}
     print(yaml.safe_dump(to_dict(config), sort_keys=False), end="")
-    for name, module in parts.items():
+    for name, module in {**system.networks(), "discriminator": discriminator}.items():
         if module is not None:
             print(f"{name}: {sum(p.numel() for p in module.parameters()) / 1e6:.1f} M parameters")
 

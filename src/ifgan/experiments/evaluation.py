@@ -28,6 +28,7 @@ from ifgan.files import write_json, write_text
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import fastest_device
+from ifgan.models.ifgan import IFGAN
 from ifgan.training.evaluate import Evaluation, evaluate
 from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
@@ -96,14 +97,14 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
     refuse_oracle(opened.run, opened.trained)
-    evaluation = evaluate(trained.system, pairs, temperature=trained.temperature, what="evaluation")
+    evaluation = evaluate(trained, pairs, what="evaluation")
     outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
     _keep(opened, split, outcome, pairs.samples)
-    generator = trained.system.generator
-    if generator is not None:
+    if isinstance(trained.system, IFGAN):
+        generator = trained.system.generator
         transfer_figure(generator, pairs, run.path / f"transfer_{split}.png")
-    if generator is not None and "decoder" in generator.attention:
-        attention_figure(generator, pairs, run.path / f"attention_{split}.png")
+        if "decoder" in generator.attention:
+            attention_figure(generator, pairs, run.path / f"attention_{split}.png")
     return outcome
 
 
@@ -116,11 +117,11 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     refuse_oracle(opened.run, opened.trained)
     trained, samples = opened.trained, [*opened.pairs.samples, *strangers]
     labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
-    parts = [evaluate(trained.system, opened.pairs, temperature=trained.temperature, what="evaluation")]
+    parts = [evaluate(trained, opened.pairs, what="evaluation")]
     if strangers:
         grey = {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in labels}  # an average that nobody looks at
         pairs = FacePairs(strangers, labels, grey, trained.config.preprocess.image_size, form=opened.pairs.form)
-        parts.append(evaluate(trained.system, pairs, temperature=trained.temperature, what="evaluation"))
+        parts.append(evaluate(trained, pairs, what="evaluation"))
     probabilities = np.zeros((len(samples), len(labels)))
     probabilities[:, [labels.index(name) for name in trained.labels]] = np.concatenate(
         [part.probabilities for part in parts]

@@ -23,7 +23,7 @@ from ifgan.experiments.reidentification import PROBES, read_from, reidentified
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import device_of, fastest_device
-from ifgan.models.ifgan import Classifier
+from ifgan.models.ifgan import IFGAN, Classifier, predict
 from ifgan.models.packaged_weights import PACKAGED
 from ifgan.training.run_folder import RunFolder
 
@@ -50,9 +50,7 @@ def measure_leakage(
     """
     trained = load_trained(RunFolder(run).best, fastest_device())
     refuse_oracle(RunFolder(run), trained)
-    generator, mixture = trained.system.generator, trained.system.mixture
-    if generator is None or mixture is None:
-        raise InputError(f"{run}: the baseline has no generator; use a run of method ifgan")
+    system = trained.with_generator(run)
     other = None if baseline is None else _baseline(Path(baseline), Path(run), trained)
     kinds = _kinds(other)
     found, strangers = _pairs(Path(run), Path(data), people)
@@ -61,8 +59,8 @@ def measure_leakage(
     samples = [located.sample for located in pairs.samples]
     subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
     group_of = expressions if groups == "expression" else picture_groups(subjects, [_taken(s) for s in samples])
-    mixture.averages.copy_(pairs.average_inputs())
-    views = views_of(pairs, generator, mixture, plain or Plain())
+    system.mixture.averages.copy_(pairs.average_inputs())
+    views = views_of(pairs, system.generator, system.mixture, plain or Plain())
     vectors = {
         (view, kind): vectors_of(pictures) for view, pictures in views.items() for kind, vectors_of in kinds.items()
     }
@@ -100,7 +98,7 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     other = load_trained(RunFolder(path).best, fastest_device())
     refuse_oracle(RunFolder(path), other)
     size = trained.config.preprocess.image_size
-    if other.system.generator is not None or other.config.preprocess.image_size != size:
+    if isinstance(other.system, IFGAN) or other.config.preprocess.image_size != size:
         raise InputError(f"{path}: expected a run of method baseline with image_size {size}")
     if InputForm.from_config(other.config) != InputForm.from_config(trained.config):
         raise InputError(f"{path}: sees faces in another form than {run} (see preprocess)")
@@ -140,7 +138,7 @@ def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, d
 def _kinds(baseline: Trained | None) -> dict[str, VectorsOf]:
     """Kinds of vectors. ImageNet's network was never told about expressions, the baseline's about nothing else."""
     kinds: dict[str, VectorsOf] = {"pixels": lambda images: images.flatten(1).numpy()}
-    networks = {"ImageNet features": Classifier(backbone=next(iter(PACKAGED)), pictures=1, pretrained="packaged")}
+    networks = {"ImageNet features": Classifier(backbone=next(iter(PACKAGED)), images=1, pretrained="packaged")}
     if baseline is not None:
         networks["baseline's features"] = baseline.system.classifier
     return kinds | {name: _features_of(network.eval().to(fastest_device())) for name, network in networks.items()}
@@ -159,7 +157,7 @@ def _features_of(network: Classifier) -> VectorsOf:
 def _decided(trained: Trained, images: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(M,) names of the decided expressions and E's features (M, F)."""
     device = device_of(trained.system)
-    outputs = [trained.system(batch.to(device)) for batch in images.split(_BATCH)]
+    outputs = [predict(trained.system, batch.to(device), trained.config) for batch in images.split(_BATCH)]
     logits, features = (
         torch.cat([getattr(output, name).float().cpu() for output in outputs]) for name in ("logits", "features")
     )

@@ -97,7 +97,7 @@ def curves_figures(records: list[RunRecord]) -> "dict[str, Figure]":
         passes = [_passes(record.config, epoch) for epoch in epochs]
         losses = [line["train"].get("softmax", math.nan) / count for line, count in zip(lines, passes, strict=True)]
         softmax.plot(epochs, losses, **style)
-        if record.config.method != "baseline":
+        if "generator" in record.config.networks:
             l1.plot(epochs, [line["validation"]["l1"] for line in lines], **style)
         named.add(method)
     for epoch, who in _joins(records).items():
@@ -115,7 +115,7 @@ def curves_figures(records: list[RunRecord]) -> "dict[str, Figure]":
 
 def _passes(config: Config, epoch: int) -> int:
     """Of E over a batch in an epoch (from 1 on): Eq. 4 sums over real and fake pairs, where there are any."""
-    return 1 if config.method == "baseline" or phase_at(config, epoch - 1).classifier != "pairs" else 2
+    return 1 if "generator" not in config.networks or phase_at(config, epoch - 1).classifier != "pairs" else 2
 
 
 def _joins(records: list[RunRecord]) -> dict[int, str]:

@@ -33,7 +33,7 @@ from ifgan.faces.model_input import InputForm
 from ifgan.files import read_json, read_text, write_text
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, read_about
-from ifgan.models.ifgan import System, to_probabilities
+from ifgan.models.ifgan import IFGAN, System, predict, to_probabilities
 from ifgan.training.networks import Networks
 from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
@@ -232,7 +232,7 @@ class Observer:
         with torch.inference_mode():
             for start in range(0, len(self.pairs), 48):
                 image = self.pairs.batch_of(range(start, min(start + 48, len(self.pairs)))).image
-                found = {"read": to_probabilities(self.system(image).logits, temperature)}
+                found = {"read": to_probabilities(predict(self.system, image, self.config).logits, temperature)}
                 found |= _readings(self.system, image) if len(names) > 1 else {}
                 for name in names:
                     read[name].append(found[name])
@@ -254,7 +254,7 @@ class Observer:
 
 def views(system: System) -> tuple[str, ...]:
     """What else is read at the end, where there is a drawing; ``picture``: the image half alone, by its older name."""
-    if system.generator is None:
+    if not isinstance(system, IFGAN):
         return ()
     return ("pair", "picture", "generated", "pair-mixture", "mixture", "shares")
 
@@ -263,7 +263,7 @@ def _readings(system: System, image: Tensor) -> dict[str, Tensor]:
     """(B, N) probabilities of each of `views`: the pair, its halves alone, both with the mixture of average faces for
     the drawing, and the shares of that mixture.
     """
-    if system.generator is None or system.mixture is None or not views(system):
+    if not isinstance(system, IFGAN) or not views(system):
         return {}
     face = system.generator(image)  # (B, 3, S, S)
     mixture, blank = system.mixture(face), torch.zeros_like(image)

@@ -15,7 +15,7 @@ from ifgan.experiments.variants import with_variant
 from ifgan.files import read_text
 from ifgan.presets import make_config
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import check_phases, parts_of, start_epochs
+from ifgan.training.schedule import check_phases, start_epochs
 
 _WITHOUT_EFFECT_ON_TRAINING = {"phases.choose_from", "classifier.tta_inputs"}
 
@@ -207,7 +207,7 @@ def _check_trunk(arm: Arm, configs: dict[str, Config]) -> None:
     own, theirs = configs[arm.name].flat(), configs[str(arm.trunk)].flat()
     differing = {name for name, value in own.items() if theirs[name] != value} - _WITHOUT_EFFECT_ON_TRAINING
     both = [configs[name] for name in (arm.name, str(arm.trunk))]
-    starts = [{part: start_epochs(config)[part] for part in parts_of(config)} for config in both]
+    starts = [{part: start_epochs(config)[part] for part in config.networks} for config in both]
     until = {"phases.discriminator_start": "discriminator", "losses.gan": "discriminator"}
     until["classifier.reads_mixture"] = "classifier"
     for name in sorted(differing):

@@ -195,11 +195,12 @@ def _by_reading(study: Study, runs: pd.DataFrame, predictions: pd.DataFrame) -> 
 
 
 def _outcomes(arm: str, runs: pd.DataFrame, predictions: pd.DataFrame, views: tuple[str, ...]) -> list[RunOutcome]:
-    labels = in_order(set(predictions["expression"]))
+    labels = in_order(predictions["expression"].unique())
+    wanted = predictions[predictions["view"].isin(views) & predictions["run"].isin(runs["run"])]
+    read = dict(iter(wanted.groupby(["run", "view"], sort=False)))
     outcomes = []
     for run in runs.itertuples():
-        of_run = predictions[predictions["run"] == run.run]
-        parts = [of_run[of_run["view"] == view] for view in views]
+        parts = [read[run.run, view] for view in views]
         logs = [np.log(np.maximum(part[list(labels)].to_numpy(float), 1e-5)) for part in parts]
         mean = np.exp(np.mean(logs, axis=0))
         true = parts[0]["expression"].map(labels.index).to_numpy()

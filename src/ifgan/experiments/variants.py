@@ -47,7 +47,7 @@ def without_variant(config: Config) -> dict[str, Any]:
     """The settings that a variant's name doesn't tell; of the baseline those that it has a use for."""
     told = VARIANTS[variant_of(config)]
     values = {name: value for name, value in config.flat().items() if name not in told}
-    if config.method != "baseline":
+    if "generator" in config.networks:
         return values
     return {name: value for name, value in values.items() if not name.startswith(_NOT_OF_BASELINE)}
 

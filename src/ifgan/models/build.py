@@ -1,4 +1,4 @@
-"""From a configuration to networks: the only place in `models` that reads one."""
+"""From a configuration to networks."""
 
 import torch
 
@@ -7,34 +7,30 @@ from ifgan.errors import InputError, one_line
 from ifgan.models.backbones import NOT_OF_FACES, read_part
 from ifgan.models.discriminator import Discriminator
 from ifgan.models.generator import Generator
-from ifgan.models.ifgan import Classifier, System
+from ifgan.models.ifgan import IFGAN, Baseline, Classifier, System
 from ifgan.models.mixture import Mixture
 
 
 def build_system(config: Config, classes: int, *, pretrained: str | None = None) -> System:
-    """G and E (E alone for the baseline) with fresh weights; ``pretrained`` overrides the configuration's."""
+    """The method's networks with fresh weights; ``pretrained`` overrides the configuration's."""
     weights = config.classifier.weights if pretrained is None else pretrained
-    generator = None if config.method == "baseline" else _generator(config, weights, start=pretrained is None)
+    draws = "generator" in config.networks
+    generator = _generator(config, weights, start=pretrained is None) if draws else None
     classifier = Classifier(
         backbone=config.classifier.backbone,
         classes=classes,
-        pictures=1 if generator is None else 2,
+        images=2 if draws else 1,
         pretrained=weights,
         stem_pooling=config.classifier.stem_pooling,
         dropout=config.classifier.dropout,
     )
     if config.classifier.head_weights and pretrained is None:
         classifier.head.load_state_dict(_head(weights, classes))
-    mixture = None if generator is None else Mixture(classes, config.preprocess.image_size)
-    return System(
-        classifier,
-        generator,
-        mixture,
-        tta_inputs=config.classifier.tta_inputs,
-        tta_flip=config.classifier.tta_flip,
-        redraw=config.generator.redraw,
-        reads_mixture=config.classifier.reads_mixture,
-    )
+    if generator is None:
+        return Baseline(classifier)
+    mixture = Mixture(classes, config.preprocess.image_size)
+    reads_mixture = config.classifier.reads_mixture
+    return IFGAN(classifier, generator, mixture, redraw=config.generator.redraw, reads_mixture=reads_mixture)
 
 
 def _head(source: str, classes: int) -> dict[str, torch.Tensor]:
@@ -50,9 +46,7 @@ def _head(source: str, classes: int) -> dict[str, torch.Tensor]:
 
 def build_discriminator(config: Config) -> Discriminator | None:
     """D, or None when the configuration has no adversarial loss."""
-    if config.method == "baseline" or config.losses.gan == 0:
-        return None
-    return Discriminator(width=config.discriminator.width)
+    return Discriminator(width=config.discriminator.width) if "discriminator" in config.networks else None
 
 
 def _generator(config: Config, pretrained: str, *, start: bool) -> Generator:
@@ -83,7 +77,7 @@ def check_size(config: Config, system: System) -> None:
     side, classifier = config.preprocess.image_size, system.classifier
     training = classifier.training
     try:
-        classifier.eval()(*(torch.zeros(1, 3, side, side) for _ in range(1 if system.generator is None else 2)))
+        classifier.eval()(*(torch.zeros(1, 3, side, side) for _ in range(classifier.images)))
     except (AssertionError, RuntimeError, ValueError) as error:
         setting = f"classifier.backbone {config.classifier.backbone}"
         raise InputError(f"{setting}: takes no images of {side} pixels ({one_line(error)})") from error

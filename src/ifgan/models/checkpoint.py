@@ -15,7 +15,7 @@ from ifgan.config import Config, from_dict, to_dict
 from ifgan.errors import InputError
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.models.build import build_system
-from ifgan.models.ifgan import System
+from ifgan.models.ifgan import IFGAN, System
 from ifgan.models.tensor_file import read_header, read_tensors, write_tensors
 from ifgan.weights import PACKAGED_MODEL
 
@@ -31,6 +31,12 @@ class Trained:
     config: Config
     about: dict[str, Any]
     temperature: float = 1.0
+
+    def with_generator(self, name: str | Path) -> IFGAN:
+        """The system of a model called ``name``. Raises InputError for a baseline, which has no generator."""
+        if not isinstance(self.system, IFGAN):
+            raise InputError(f"{name}: the baseline has no generator; use a run of method ifgan")
+        return self.system
 
     def to_hand_on(self) -> "Trained":
         """The same without the paths of weights that it started from or was taught by, which only training needs."""
@@ -81,8 +87,6 @@ def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
     try:
         config, labels = from_dict(header["config"], source=str(path)), tuple(header["labels"])
         system = build_system(config, len(labels), pretrained="none")
-        if system.mixture is not None:  # the first checkpoints had no average faces
-            tensors.setdefault("mixture.averages", system.mixture.averages)
         system.load_state_dict(
             {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
         )

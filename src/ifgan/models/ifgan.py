@@ -1,4 +1,5 @@
-"""What is used after training: an image in, its average face and its expression out; and the expression classifier E.
+"""What is used after training: an image in, its average face and its expression out (`IFGAN`), or its expression alone
+(`Baseline`); and the expression classifier E.
 Paper §3.1, §4.3, Fig. 2: "only G and E are employed during testing".
 
 E is any timm backbone, ResNet-101 by default. It reads the pair {I_SE, average face} as six channels (Eq. 4), or, as
@@ -8,11 +9,12 @@ here, so that no caller can use another one and gradients flow through it to G.
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from ifgan.config import Config
 from ifgan.errors import InputError
 from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, leave_out_pooling, make_backbone
 from ifgan.models.generator import Generator
@@ -57,83 +59,136 @@ class Classifier(nn.Module):
         *,
         backbone: str = "resnet101.tv_in1k",
         classes: int = 6,
-        pictures: int = 2,
+        images: int = 2,
         pretrained: str = "imagenet",
         stem_pooling: bool = True,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.backbone = make_backbone(backbone, pretrained, in_chans=3 * pictures, num_classes=0)  # -> (B, F)
+        self.backbone = make_backbone(backbone, pretrained, in_chans=3 * images, num_classes=0)  # -> (B, F)
         if not stem_pooling:
             leave_out_pooling(self.backbone, backbone)
+        self.images = images
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(cast(int, self.backbone.num_features), classes)
         nn.init.normal_(self.head.weight, 0.0, 0.01)
         nn.init.zeros_(self.head.bias)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN * pictures).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD * pictures).view(1, -1, 1, 1))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN * images).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD * images).view(1, -1, 1, 1))
 
-    def forward(self, *pictures: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, *images: Tensor) -> tuple[Tensor, Tensor]:
         """One or two (B, 3, S, S) images in [-1, 1] -> logits (B, classes) and features (B, F)."""
-        x = torch.cat(pictures, dim=1)  # (B, 3 or 6, S, S)
+        x = torch.cat(images, dim=1)  # (B, 3 or 6, S, S)
         features = self.backbone(((x + 1) / 2 - self.mean) / self.std)  # (B, F)
         return self.head(self.dropout(features)), features
 
 
-class System(nn.Module):
-    """G and E together, or E alone for the baseline (generator None).
+class Baseline(nn.Module):
+    """E on the image alone, what IF-GAN is compared with (§4.4); and the interface of both."""
 
-    E reads the pair {I_SE, average face}. Test-time augmentation: ``tta_inputs``, both halves of a pair, or one and the
-    other blank; ``tta_flip``, everything mirrored too. ``redraw``: whether the face that is given out is G's drawing,
-    or its ``mixture``; ``reads_mixture``: the same of what E reads.
+    plain: ClassVar[str] = "image"  # of `inputs`, what is read without test-time augmentation
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Those that learn, by name; the discriminator isn't used after training."""
+        return {"classifier": self.classifier}
+
+    def draw(self, image: Tensor) -> Tensor | None:
+        """G's drawing of images (B, 3, S, S) in [-1, 1], the same form; None where there is no generator."""
+        return None
+
+    def image_alone(self, image: Tensor) -> tuple[Tensor, ...]:
+        """What E takes of images that nothing is drawn of."""
+        return (image,)
+
+    def inputs(self, image: Tensor, face: Tensor | None) -> dict[str, tuple[Tensor, ...]]:
+        """What E may read of images and their drawings, by name: ``image``."""
+        return {"image": self.image_alone(image)}
+
+    def given_out(self, face: Tensor | None) -> Tensor | None:
+        """The drawing as users get it."""
+        return face
+
+    def forward(self, image: Tensor) -> SystemOutput:
+        """image: (B, 3, S, S) in [-1, 1]. Without test-time augmentation, which is `predict`'s."""
+        face = self.draw(image)
+        return SystemOutput(self.given_out(face), *self.classifier(*self.inputs(image, face)[self.plain]))
+
+
+class IFGAN(Baseline):
+    """G draws the average face, E reads the pair {I_SE, average face}.
+
+    ``redraw``: whether the face that is given out is G's drawing, or its ``mixture``; ``reads_mixture``: the same of
+    what E reads.
     """
+
+    plain: ClassVar[str] = "pair"
 
     def __init__(
         self,
         classifier: Classifier,
-        generator: Generator | None,
-        mixture: Mixture | None,
+        generator: Generator,
+        mixture: Mixture,
         *,
-        tta_inputs: tuple[str, ...] = ("pair",),
-        tta_flip: bool = False,
         redraw: Redraw = "free",
         reads_mixture: bool = False,
     ) -> None:
-        super().__init__()
-        self.classifier = classifier
+        super().__init__(classifier)
         self.generator = generator
         self.mixture = mixture
-        self.tta_inputs = tta_inputs
-        self.tta_flip = tta_flip
         self.redraw = redraw
         self.reads_mixture = reads_mixture
 
-    def forward(self, image: Tensor) -> SystemOutput:
-        """image: (B, 3, S, S) in [-1, 1]."""
-        face = None if self.generator is None else self.generator(image)  # (B, 3, S, S)
-        inputs = self._inputs(image, None if face is None else self.as_read(face))
-        read = [self.classifier(*images) for images in inputs]
-        logits = read[0][0] if len(read) == 1 else _mean_log_probabilities(*(logits for logits, _ in read))
-        if face is not None and self.mixture is not None and self.redraw == "mixture":
-            face = self.mixture(face.float())
-        return SystemOutput(face, logits, read[0][1])
+    def networks(self) -> dict[str, nn.Module]:
+        """``classifier`` and ``generator``."""
+        return {"classifier": self.classifier, "generator": self.generator}
+
+    def draw(self, image: Tensor) -> Tensor:
+        """Images (B, 3, S, S) in [-1, 1] -> their average faces, the same form."""
+        return cast(Tensor, self.generator(image))
 
     def as_read(self, face: Tensor) -> Tensor:
         """What E reads of G's drawing (B, 3, S, S): itself, or with ``reads_mixture`` its nearest mixture."""
-        return self.mixture(face.float()) if self.reads_mixture and self.mixture is not None else face
+        return self.mixture(face.float()) if self.reads_mixture else face
 
-    def _inputs(self, image: Tensor, face: Tensor | None) -> list[tuple[Tensor, ...]]:
-        """What E reads: the image alone, or each of ``tta_inputs``; with ``tta_flip`` mirrored too."""
-        if face is None:
-            inputs: list[tuple[Tensor, ...]] = [(image,)]
-        else:
-            blank = torch.zeros_like(image)
-            halves = {"pair": (image, face), "image": (image, blank), "generated": (blank, face)}
-            inputs = [halves[name] for name in self.tta_inputs]
-        mirrored = [tuple(half.flip(-1) for half in images) for images in inputs] if self.tta_flip else []
-        return inputs + mirrored
+    def image_alone(self, image: Tensor) -> tuple[Tensor, ...]:
+        """A pair whose average half is blank: mid grey, 0."""
+        return image, torch.zeros_like(image)
+
+    def inputs(self, image: Tensor, face: Tensor | None) -> dict[str, tuple[Tensor, ...]]:
+        """``pair``, ``image`` and ``generated``: both halves of a pair, or one of them and the other blank."""
+        assert face is not None
+        face = self.as_read(face)
+        return {"pair": (image, face), "image": self.image_alone(image), "generated": (torch.zeros_like(image), face)}
+
+    def given_out(self, face: Tensor | None) -> Tensor | None:
+        """The drawing, or its nearest mixture of average faces."""
+        return self.mixture(face.float()) if face is not None and self.redraw == "mixture" else face
 
 
-def _mean_log_probabilities(*readings: Tensor) -> Tensor:
-    """(B, classes) logits each -> (B, classes), their mean as log-probabilities."""
-    return torch.stack([logits.float().log_softmax(1) for logits in readings]).mean(0)
+System = Baseline | IFGAN
+
+
+def predict(system: System, image: Tensor, config: Config) -> SystemOutput:
+    """What ``system`` says of images (B, 3, S, S) in [-1, 1] with test-time augmentation: E reads several inputs of
+    each, by ``tta_inputs`` and ``tta_flip``; log-probabilities are averaged. The baseline has one input, the image. G
+    draws once; features are those of the first input. Not in the paper, where E reads the pair once.
+    """
+    asked = config.classifier
+    face = system.draw(image)
+    found = system.inputs(image, face)
+    inputs = [found[name] for name in asked.tta_inputs if name in found] or [found[system.plain]]
+    if asked.tta_flip:
+        inputs += [tuple(half.flip(-1) for half in halves) for halves in inputs]
+    logits, features = zip(*(system.classifier(*halves) for halves in inputs), strict=True)
+    return SystemOutput(system.given_out(face), _mean_log_probabilities(logits), features[0])
+
+
+def _mean_log_probabilities(logits: tuple[Tensor, ...]) -> Tensor:
+    """(B, N) logits each -> (B, N), their mean as log-probabilities; one alone stays as it is."""
+    if len(logits) == 1:
+        return logits[0]
+    return torch.stack([one.float().log_softmax(1) for one in logits]).mean(0)

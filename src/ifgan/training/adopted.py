@@ -14,6 +14,7 @@ from ifgan.data.sample import SPLITS
 from ifgan.faces.align import ALIGNED_SHAPE, ALIGNED_SIZE
 from ifgan.faces.model_input import to_picture, working_side
 from ifgan.models.checkpoint import Trained, save_trained
+from ifgan.models.ifgan import IFGAN
 from ifgan.training.run_folder import RunFolder
 
 
@@ -37,13 +38,13 @@ def _averages(trained: Trained) -> dict[str, np.ndarray]:
     """Those that the model keeps to mix faces from, which is what networks see of them, as (256, 256, 3) uint8; grey
     ones of a baseline, which keeps none.
     """
-    mixture = trained.system.mixture
-    if mixture is None:
+    if not isinstance(trained.system, IFGAN):
         return {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in trained.labels}
-    size = mixture.averages.shape[-1]
+    kept = trained.system.mixture.averages  # (N, 3, S, S)
+    size = kept.shape[-1]
     side = round(size * ALIGNED_SIZE / working_side(size))  # what networks see of an aligned face, in its middle
     before = (ALIGNED_SIZE - side) // 2
     border = (before, ALIGNED_SIZE - side - before)
-    faces = (np.asarray(Image.fromarray(to_picture(face)).resize((side, side))) for face in mixture.averages)
+    faces = (np.asarray(Image.fromarray(to_picture(face)).resize((side, side))) for face in kept)
     padded = (np.pad(face, (border, border, (0, 0)), mode="edge") for face in faces)
     return dict(zip(trained.labels, padded, strict=True))

@@ -1,4 +1,4 @@
-"""A system looked at through data it did not train on: probabilities, and how far G's faces are from the averages."""
+"""A model looked at through data it did not train on: probabilities, and how far G's faces are from the averages."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,9 @@ import torch
 from ifgan import metrics
 from ifgan.data.on_device import PairsOnDevice
 from ifgan.data.pairs import FacePairs
+from ifgan.models.checkpoint import Trained
 from ifgan.models.device import device_of
-from ifgan.models.ifgan import System, to_probabilities
+from ifgan.models.ifgan import predict, to_probabilities
 from ifgan.progress import track
 
 
@@ -53,32 +54,24 @@ class Evaluation:
 
 
 @torch.inference_mode()
-def evaluate(
-    system: System,
-    pairs: FacePairs | PairsOnDevice,
-    *,
-    temperature: float = 1.0,
-    batch_size: int | None = None,
-    what: str = "",
-) -> Evaluation:
-    """Run a system, in evaluation mode, over pairs made without a policy (centre crops, §4.2). ``temperature`` divides
-    its logits; ``batch_size``: by default 64, or 256 on a GPU. ``what``: its name where progress is shown; empty: none
-    is. Raises InputError where logits are not finite.
+def evaluate(trained: Trained, pairs: FacePairs | PairsOnDevice, *, what: str = "") -> Evaluation:
+    """Run a model, in evaluation mode, over pairs made without a policy (centre crops, §4.2). ``what``: its name where
+    progress is shown; empty: none is. Raises InputError where logits are not finite.
     """
-    was_training = system.training
-    system.eval()
-    device = device_of(system)
-    batch_size = batch_size or (64 if device.type == "cpu" else 256)
+    was_training = trained.system.training
+    trained.system.eval()
+    device = device_of(trained.system)
+    batch_size = 64 if device.type == "cpu" else 256
     probabilities, true, differences = [], [], []
     starts = range(0, len(pairs), batch_size)
     for start in track(starts, what, len(starts), "batches", part=True) if what else starts:
         batch = pairs.batch_of(range(start, min(start + batch_size, len(pairs))))
         image, average, target = (tensor.to(device) for tensor in batch)
-        output = system(image)
-        probabilities.append(to_probabilities(output.logits, temperature).cpu())
+        output = predict(trained.system, image, trained.config)
+        probabilities.append(to_probabilities(output.logits, trained.temperature).cpu())
         true.append(target.argmax(1).cpu())
         if output.average_face is not None:
             differences.append((output.average_face.float() - average).abs().mean(dim=(1, 2, 3)).cpu())  # (B,)
-    system.train(was_training)
+    trained.system.train(was_training)
     l1 = float(torch.cat(differences).mean()) if differences else None
     return Evaluation(torch.cat(probabilities).numpy(), torch.cat(true).numpy(), l1)

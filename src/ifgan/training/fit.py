@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from ifgan.errors import InputError
 from ifgan.metrics import fit_temperature
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.models.device import fastest_device
+from ifgan.models.ifgan import IFGAN
 from ifgan.progress import track
 from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
@@ -79,7 +80,7 @@ def fit(
     )
     session = Session(config, run, training, held_out, accelerator, say or _print)
     nets = build_networks(config, len(train.labels), session.accelerator)
-    if nets.system.mixture is not None:
+    if isinstance(nets.system, IFGAN):
         nets.system.mixture.to(session.accelerator.device).averages.copy_(train.average_inputs())
     nets.teachers = load_teachers(config, train.labels, session.accelerator.device)
     progress = load_state(run.last, nets) if run.last.exists() else Progress()
@@ -125,9 +126,13 @@ def _bf16(config: Config) -> bool:
     return torch.cpu._is_avx512_bf16_supported()  # emulated elsewhere, and slower than fp32
 
 
+def _trained(session: Session, nets: Networks) -> Trained:
+    return Trained(nets.tested, session.train.labels, session.config, about={})
+
+
 def _validated(session: Session, nets: Networks, progress: Progress) -> Evaluation:
     try:
-        return evaluate(nets.tested, session.validation, what="validation" if session.leads else "")
+        return evaluate(_trained(session, nets), session.validation, what="validation" if session.leads else "")
     except InputError as error:
         where = f"epoch {progress.epoch + 1}, on validation images"
         raise InputError(f"{where}: {error}; lower the learning rate or check the data") from error
@@ -193,8 +198,7 @@ def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: 
         about = {"epoch": progress.epoch + 1, "selection": selection(config), "validation": evaluation.summary()}
         about["parts"] = list(parts_in_force(config, progress.epoch))
         temperature = fit_temperature(evaluation.probabilities, evaluation.true)
-        trained = Trained(nets.tested, session.train.labels, session.config, about, temperature)
-        save_trained(session.run.best, trained)
+        save_trained(session.run.best, replace(_trained(session, nets), about=about, temperature=temperature))
 
 
 def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:

@@ -32,9 +32,9 @@ class Networks:
     plain_discriminator: nn.Module | None
     centers: Centers
     classifier: nn.Module
-    generator: nn.Module | None
-    discriminator: nn.Module | None
     optimizers: dict[str, torch.optim.Optimizer]
+    generator: nn.Module | None = None
+    discriminator: nn.Module | None = None
     averaged: AveragedModel | None = None
     teachers: tuple[Teacher, ...] = ()
 
@@ -82,13 +82,13 @@ def build_networks(config: Config, classes: int, accelerator: Accelerator) -> Ne
     centers = Centers(classes, features, alpha=config.losses.island_alpha).to(accelerator.device)
     ready: dict[str, Any] = {}
     optimizers: dict[str, torch.optim.Optimizer] = {}
-    parts = {"classifier": system.classifier, "generator": system.generator, "discriminator": discriminator}
-    for name, module in parts.items():
-        ready[name] = None
-        if module is not None:
-            module.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            optimizers[name] = _adam(config, name, module)
-            ready[name] = accelerator.prepare_model(module)
+    learning = system.networks()
+    if discriminator is not None:
+        learning["discriminator"] = discriminator
+    for name, module in learning.items():
+        module.to(device=accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizers[name] = _adam(config, name, module)
+        ready[name] = accelerator.prepare_model(module)
     return Networks(system, discriminator, centers, optimizers=optimizers, averaged=averaged, **ready)
 
 

@@ -46,7 +46,8 @@ def phase_at(config: Config, epoch: int) -> Phase:
 
 def start_epochs(config: Config) -> dict[str, int]:
     """Whole epochs before each network joins. The baseline has nothing to wait for."""
-    return {"classifier": 0, "generator": 0, "discriminator": 0} if config.method == "baseline" else _starts(config)
+    waits = "generator" in config.networks
+    return {part: start if waits else 0 for part, start in _starts(config).items()}
 
 
 def _starts(config: Config) -> dict[str, int]:
@@ -69,17 +70,10 @@ def rate_starts(config: Config) -> dict[str, int]:
     return start_epochs(config) | early
 
 
-def parts_of(config: Config) -> tuple[str, ...]:
-    """The networks that the run's method has; a discriminator whose loss weighs nothing is none."""
-    if config.method == "baseline":
-        return ("classifier",)
-    return ("generator", "classifier", *(("discriminator",) if config.losses.gan else ()))
-
-
 def parts_in_force(config: Config, epoch: int) -> tuple[str, ...]:
-    """Those of `parts_of` that had joined in ``epoch`` (from 0)."""
+    """Those of its ``networks`` that had joined in ``epoch`` (from 0)."""
     starts = start_epochs(config)
-    return tuple(part for part in parts_of(config) if epoch >= starts[part])
+    return tuple(part for part in config.networks if epoch >= starts[part])
 
 
 def what_is_missing(config: Config, epoch: int | None) -> str:
@@ -88,10 +82,10 @@ def what_is_missing(config: Config, epoch: int | None) -> str:
     """
     starts = start_epochs(config)
     if not isinstance(epoch, int):
-        late = any(starts[part] for part in parts_of(config))
+        late = any(starts[part] for part in config.networks)
         return "it doesn't say which epoch was measured, and not every part takes part in all of them" if late else ""
     joined = parts_in_force(config, epoch - 1)
-    missing = [part for part in parts_of(config) if part not in joined]
+    missing = [part for part in config.networks if part not in joined]
     if not missing:
         return ""
     told = " and ".join(f"the {part}, which joins in epoch {starts[part] + 1}" for part in missing)
@@ -137,7 +131,7 @@ def check_phases(config: Config) -> None:
     joined.
     """
     starts = start_epochs(config)
-    for part in parts_of(config):
+    for part in config.networks:
         if starts[part] >= config.optimizer.epochs:
             share = getattr(config.phases, f"{part}_start")
             told = f"phases.{part}_start {share:g} of {config.optimizer.epochs} epochs"
@@ -146,7 +140,7 @@ def check_phases(config: Config) -> None:
             raise InputError(f"optimizer: the {part}'s learning rate is 0: it would never learn")
     if not config.losses.softmax and not config.losses.island:
         raise InputError("losses.softmax 0, losses.island 0: no loss teaches the classifier")
-    if config.method != "baseline" and config.classifier.average_dropout == 1:
+    if "generator" in config.networks and config.classifier.average_dropout == 1:
         raise InputError("classifier.average_dropout 1: it would never read an average face; that is the baseline")
     last = max(_starts(config)[part] for part in ("classifier", "discriminator"))
     asked, first = config.phases.choose_from, first_selectable(config)
@@ -160,7 +154,7 @@ def check_phases(config: Config) -> None:
 def describe_phases(config: Config) -> list[str]:
     """The phases of training in words, one sentence each: ``"epochs 15-22: generator and classifier"``."""
     starts = start_epochs(config)
-    firsts = sorted({starts[part] for part in parts_of(config)} | {0})
+    firsts = sorted({starts[part] for part in config.networks} | {0})
     sentences = []
     for first, after in zip(firsts, [*firsts[1:], config.optimizer.epochs], strict=True):
         joined = list(parts_in_force(config, first))
@@ -177,7 +171,7 @@ def check_taught(config: Config) -> None:
     then, a learning rate a step, and take all its weights to zero.
     """
     loss = config.losses
-    for epoch in range(config.optimizer.epochs) if config.method != "baseline" else ():
+    for epoch in range(config.optimizer.epochs) if "generator" in config.networks else ():
         phase = phase_at(config, epoch)
         by_classifier = (loss.softmax or loss.island) and loss.end_to_end and phase.classifier == "pairs"
         if not (loss.l1 or (loss.gan and phase.discriminator) or by_classifier):

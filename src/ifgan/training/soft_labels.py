@@ -15,7 +15,7 @@ from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import load_trained
-from ifgan.models.ifgan import System, to_probabilities
+from ifgan.models.ifgan import predict, to_probabilities
 from ifgan.training.networks import Networks, Teacher
 
 
@@ -48,16 +48,11 @@ def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.
     def read(image: Tensor) -> Tensor:
         if image.shape[-1] != side:
             image = F.interpolate(image, size=(side, side), mode="bilinear", antialias=True)
-        return to_probabilities(trained.system(image).logits, trained.temperature)
+        return to_probabilities(predict(trained.system, image, trained.config).logits, trained.temperature)
 
     return read
 
 
 def _averaged(nets: Networks) -> Teacher:
     teacher = nets.tested.eval()
-    return lambda image: teacher.classifier(*_read_by(teacher, image))[0].float().softmax(1)
-
-
-def _read_by(system: System, image: Tensor) -> tuple[Tensor, ...]:
-    """What its E takes, of images (B, 3, S, S) in [-1, 1] alone: a pair has a blank average half, mid grey, 0."""
-    return (image,) if system.generator is None else (image, torch.zeros_like(image))
+    return lambda image: teacher.classifier(*teacher.image_alone(image))[0].float().softmax(1)

@@ -16,7 +16,7 @@ from ifgan.weights import PACKAGED_MODEL
 
 def taken_over(config: Config) -> tuple[str, ...]:
     """Files, or the package's own model, whose weights come from faces."""
-    drawing = None if config.method == "baseline" else config.generator.weights  # a baseline has no G to start
+    drawing = config.generator.weights if "generator" in config.networks else None
     names = (config.classifier.weights, drawing, *config.classifier.teachers)
     return tuple(name for name in names if name is not None and name not in NOT_OF_FACES)
 

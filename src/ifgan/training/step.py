@@ -5,6 +5,7 @@ reach G through the generated face, which is what "end-to-end" means here.
 """
 
 import math
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -14,6 +15,7 @@ from ifgan import losses
 from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
+from ifgan.models.ifgan import IFGAN
 from ifgan.training.mixing import mixed
 from ifgan.training.networks import Networks, frozen, resting_batch_statistics
 from ifgan.training.schedule import WHOLE, Phase
@@ -71,11 +73,9 @@ def classify(
     They go through it in one batch and share one set of batch statistics, which fits both; in two batches neither set
     fits the other's.
     """
-    if fake is None:
-        return *nets.classifier(batch.image), 1
-    if phase.classifier == "images":
-        return *nets.classifier(batch.image, torch.zeros_like(batch.image)), 1
-    fake = nets.system.as_read(fake)
+    if fake is None or phase.classifier == "images":
+        return *nets.classifier(*nets.system.image_alone(batch.image)), 1
+    fake = cast(IFGAN, nets.system).as_read(fake)
     fake = fake if config.losses.end_to_end else fake.detach()  # E reads what G draws, but doesn't teach it
     real_pair, fake_pair = (blanked(batch.image, face, config) for face in (batch.average, fake))
     together = [torch.cat(images) for images in zip(real_pair, fake_pair, strict=True)]  # (2B, 3, S, S) each
