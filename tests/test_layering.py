@@ -20,7 +20,7 @@ LAYERS = [
         "errors",
         "files",
         "folders",
-        "processors",
+        "workers",
         "progress",
         "presets",
         "versions",

@@ -58,26 +58,26 @@ def finished(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_settings_are_chosen_without_a_look_at_test_pictures(colours: Path, tmp_path: Path):
     """Measured on validation: no test outcome exists anywhere, every form says on what, and a test later is a test."""
     runs = tmp_path / "runs"
-    assert [end.error for end in run(colours, runs, only=(0,), measure="validation")] == [None] * 2
+    assert [end.error for end in run(colours, runs, **part, measure="validation")] == [None] * 2
     assert not list(runs.rglob("*_test.*"))
     assert json.loads((runs / "results_validation.json").read_text())["split"] == "validation"
     assert not (runs / "results.json").exists()
     report = write_report(runs, tmp_path / "report")
     people = {record.split["subjects"]["validation"][0] for record in read_runs(runs, "validation")}
     kept = {name for record in read_runs(runs, "validation") if record.outcome for name in record.outcome.subjects}
-    assert people <= kept and "1 of 3" in report.text()
+    assert people <= kept and "2 of 3" in report.text()
     for form in ("txt", "md", "tex"):
         assert "all are flattered" in (report.folder / f"methods.{form}").read_text()
         assert "the fold's validation images" in (report.folder / f"folds.{form}").read_text()
     assert "flattered" in write_report(runs / "colours", tmp_path / "part").text()  # the plan is one folder up
     assert "No test image was looked at" in report.page.read_text()
-    assert [end.kept for end in run(colours, runs, only=(0,))] == [False] * 2
+    assert [end.kept for end in run(colours, runs, **part)] == [False] * 2
     assert "split" not in json.loads((runs / "results.json").read_text())
     assert "flattered" not in write_report(runs, tmp_path / "tested").text()
     again = write_report(runs, tmp_path / "again", split="validation")
     assert "flattered" in again.text() and "No test image" not in again.page.read_text()
     before = (runs / "results.json").read_bytes()
-    run(colours, runs, only=(0,), measure="validation")
+    run(colours, runs, **part, measure="validation")
     assert (runs / "results.json").read_bytes() == before  # once tested, a test it stays
     assert "flattered" not in write_report(runs, tmp_path / "still").text()
 

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from drawn_faces import draw_face, on_canvas
+from ifgan import workers
 from ifgan.errors import InputError
-from ifgan.faces import pipeline, processes
+from ifgan.faces import pipeline
 from ifgan.faces.align import align_face, central_square
 from ifgan.faces.detect import FaceDetector
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
@@ -74,7 +75,7 @@ def test_workers_change_nothing_and_draw_only_a_few_pictures_ahead(
     for found in find_faces(counted(), workers=2):
         ahead = max(ahead, drawn - len(results))
         results.append(found)
-    assert ahead <= 2 * processes.WAITING_PER_WORKER + 4
+    assert ahead <= 2 * workers.WAITING_PER_WORKER + 4
     assert same(results[:12], list(find_faces(paths, workers=1)))
     assert all(same(results[:12], results[start : start + 12]) for start in (12, 24, 36))
 
@@ -97,7 +98,7 @@ def test_a_picture_that_kills_its_worker_loses_no_other(paths: list[Path], monke
 
 def test_workers_that_all_die_end_it_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_WORTH_A_POOL", 2)
-    monkeypatch.setattr(processes, "_DEATHS_IN_A_ROW", 2)
+    monkeypatch.setattr(workers, "_DEATHS_IN_A_ROW", 2)
     with pytest.raises(InputError, match="try workers=1"):
         list(find_faces([Request(Deadly())] * 6, workers=2))  # type: ignore[arg-type]
 
@@ -155,7 +156,7 @@ def test_a_cut_off_pil_image_loses_no_other(paths: list[Path], tmp_path: Path) -
 def test_deaths_among_good_pictures_end_nothing(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than may follow each other."""
     monkeypatch.setattr(pipeline, "_WORTH_A_POOL", 2)
-    monkeypatch.setattr(processes, "_DEATHS_IN_A_ROW", 2)
+    monkeypatch.setattr(workers, "_DEATHS_IN_A_ROW", 2)
     requests = [request for path in paths[:3] for request in (Request(Deadly()), Request(path), Request(path))]  # type: ignore[arg-type]
     results = list(find_faces(requests, workers=2))
     assert [result.error is not None and "died" in result.error for result in results] == [True, False, False] * 3

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ifgan.data.sample import Sample
-from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError, PictureError
 from ifgan.faces.align import ALIGNED_SHAPE
 from ifgan.faces.picture import open_picture, to_png
 from ifgan.files import write_bytes
 from ifgan.labels import in_order
+from ifgan.workers import map_in_order
 
 
 def average_faces(located: Iterable[tuple[Path, Sample]], workers: int | None = None) -> dict[str, np.ndarray]:

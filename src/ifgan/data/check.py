@@ -18,11 +18,11 @@ from ifgan.data.folds import Fold, fold_faults
 from ifgan.data.leaks import Look, look_at, near_pairs, same_pixels
 from ifgan.data.sample import SPLITS, Sample, read_manifest
 from ifgan.data.splits import split_samples
-from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError, PictureError, some_of
 from ifgan.faces.align import ALIGNED_SHAPE
 from ifgan.faces.picture import open_picture
 from ifgan.progress import track
+from ifgan.workers import map_in_order
 
 Seen = list[tuple[Sample, Look]]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ifgan.data.workers import map_in_order
 from ifgan.errors import PictureError
 from ifgan.faces.picture import open_picture
+from ifgan.workers import map_in_order
 
 NEAR_BITS = 16  # of 256
 NEAR_CORRELATION = 0.99

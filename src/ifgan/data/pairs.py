@@ -18,12 +18,12 @@ from torch.nn import functional as F
 
 from ifgan.data.sample import Sample
 from ifgan.data.transforms import AugmentationPolicy
-from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
 from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, working_side
 from ifgan.faces.picture import open_picture
 from ifgan.labels import EXPRESSIONS
 from ifgan.seeds import numpy_rng
+from ifgan.workers import map_in_order
 
 CACHE_LIMIT_BYTES = 3 * 2**30
 _AS_IT_IS = InputForm()

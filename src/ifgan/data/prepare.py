@@ -9,7 +9,7 @@ Idempotent: a second run changes no byte. Rejected images are tried again, so a 
 """
 
 import hashlib
-from collections import deque
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +24,13 @@ from ifgan.data.readers import read, reader_options
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.sample import UNKNOWN, Sample
 from ifgan.data.source_mark import SOURCE
-from ifgan.data.workers import map_in_order
 from ifgan.errors import InputError
 from ifgan.faces.align import align_face
 from ifgan.faces.picture import as_picture, to_png
 from ifgan.faces.pipeline import FoundFaces, Request, find_faces, whole_picture
 from ifgan.files import write_bytes
 from ifgan.progress import track
+from ifgan.workers import map_in_order
 
 Item = SourcePicture | Rejected
 
@@ -112,24 +112,18 @@ def _cropped(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[
 
 def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[Item]:
     """The most prominent face of each image, or the owner's landmarks, aligned and written, on all cores."""
-    drawn: deque[tuple[Item, bool]] = deque()  # what the pipeline has drawn from items, and whether it will answer
+    # Items twice: once for those still to do, which the pipeline draws ahead, once for all, each to meet its answer.
+    ahead, marked = itertools.tee(map_in_order(lambda item: _marked(item, out), items, workers))
+    requests = (Request(item.image, item.landmarks_xy_px) for item, to_do in ahead if to_do)
+    answers = find_faces(requests, every_face=False, workers=workers)
+    answered = ((item, next(answers) if to_do else None) for item, to_do in marked)
+    return map_in_order(lambda answer: _write_found(*answer, out), answered, workers)
 
-    def requests() -> Iterator[Request]:
-        for item, to_do in map_in_order(lambda item: (item, _is_to_do(item, out)), items, workers):
-            if to_do and isinstance(item, SourcePicture):
-                drawn.append((item, True))
-                yield Request(item.image, item.landmarks_xy_px)
-            else:
-                drawn.append((_without_pixels(item), False))
 
-    def answered() -> Iterator[tuple[Item, FoundFaces | None]]:
-        for found in find_faces(requests(), every_face=False, workers=workers):
-            while not drawn[0][1]:
-                yield drawn.popleft()[0], None
-            yield drawn.popleft()[0], found
-        yield from ((item, None) for item, _ in drawn)
-
-    return map_in_order(lambda answer: _write_found(*answer, out), answered(), workers)
+def _marked(item: Item, out: Path) -> tuple[Any, bool]:
+    """An item, and whether it is to do; one that only waits for its turn is not to fill the memory with its pixels."""
+    to_do = _is_to_do(item, out)
+    return (item if to_do or isinstance(item, Rejected) else replace(item, image=Path())), to_do
 
 
 def _write_found(item: Item, found: FoundFaces | None, out: Path) -> Item:
@@ -167,11 +161,6 @@ def _fingerprint(item: SourcePicture) -> str:
     except OSError:
         return ""
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _without_pixels(item: Item) -> Item:
-    """What waits for its turn is not to fill the memory."""
-    return replace(item, image=Path()) if isinstance(item, SourcePicture) else item
 
 
 def _write(item: SourcePicture, aligned_hwc_uint8: np.ndarray, out: Path) -> SourcePicture:

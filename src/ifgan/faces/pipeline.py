@@ -17,8 +17,7 @@ from ifgan.errors import PictureError
 from ifgan.faces.align import align_face, central_box, central_square
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
-from ifgan.faces.processes import Work, map_in_processes
-from ifgan.processors import processors
+from ifgan.workers import Work, map_in_processes, processors
 
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
 _TOO_LARGE = "not enough memory for this image"

@@ -10,11 +10,10 @@ import csv
 import io
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,13 @@ from ifgan.data.synthetic.identity import Identity, draw_identity, subject_name
 from ifgan.data.synthetic.mesh import Head, hollowness, load_head, neighbour_mean, vertex_normals
 from ifgan.data.synthetic.render import render
 from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actions, paint_background, turn_head
-from ifgan.data.workers import worker_count
 from ifgan.errors import InputError
 from ifgan.faces.picture import to_png
 from ifgan.files import read_json, read_object, write_bytes, write_json, write_text
 from ifgan.progress import track
 from ifgan.seeds import numpy_rng
 from ifgan.versions import versions_of
+from ifgan.workers import Work, map_in_processes, worker_count
 
 RECIPE = 1  # raised whenever the same seed gives other images
 _CODES = {"anger": "AN", "disgust": "DI", "fear": "FE", "happiness": "HA", "sadness": "SA", "surprise": "SU"}
@@ -100,27 +99,28 @@ def _truth_path(out: Path, number: int) -> Path:
 def _make_all(out: Path, todo: list[int], seed: int, workers: int | None) -> None:
     workers = min(worker_count(workers), len(todo))
     if workers <= 1:  # in this process, so that a script needs no __main__ guard
+        _open_studio()
         for number in track(todo, "rendering", len(todo), "people"):
             _make_subject(out, seed, number)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(_make_subject, out, seed, number) for number in todo]
-        try:
-            for job in track(as_completed(jobs), "rendering", len(jobs), "people"):
-                job.result()
-        except BrokenProcessPool as error:
-            raise InputError(f"{out}: a worker process was killed; run again to go on, with fewer workers") from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    work = Work(partial(_make_subject, out, seed), _open_studio, (), partial(_died, out), preload=(__name__,))
+    deque(track(map_in_processes(work, todo, workers), "rendering", len(todo), "people"), maxlen=0)
 
 
-_studio: list["Studio"] = []  # one per worker process: reading the head takes longer than drawing it
+def _died(out: Path, number: int) -> None:
+    told = f"the process that drew {subject_name(number)} was killed; run again to go on, with fewer workers"
+    raise InputError(f"{out}: {told}")
+
+
+_studio: list["Studio"] = []  # one a process: reading the head takes longer than drawing it
+
+
+def _open_studio() -> None:
+    if not _studio:
+        _studio.append(Studio(load_head()))
 
 
 def _make_subject(out: Path, seed: int, number: int) -> None:
-    if not _studio:
-        _studio.append(Studio(load_head()))
     identity = draw_identity(seed, number, _studio[0].head)
     rows = []
     for row, image_hwc_uint8 in _studio[0].pictures(identity, seed):

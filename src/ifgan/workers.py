@@ -1,15 +1,18 @@
-"""Work spread over processes that may die: results in order, bounded memory, a death loses one item only.
+"""Work spread over threads or processes: results in the order of the input, bounded memory.
 
-Workers are fresh processes with nothing of the caller's locks, threads or memory. Ctrl-C reaches the caller alone.
+Threads suffice where decoding, resizing or encoding an image is all: it releases Python's lock. Processes may die, and
+a death loses one item only; they are fresh ones with nothing of the caller's locks, threads or memory. Ctrl-C reaches
+the caller alone.
 """
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +26,36 @@ R = TypeVar("R")
 WAITING_PER_WORKER = 4  # items handed out ahead of the one awaited; bounds memory
 _MOST_ON_WINDOWS = 61  # ProcessPoolExecutor takes no more there
 _DEATHS_IN_A_ROW = 5  # a machine out of memory, or a script without a main guard
+
+
+def processors() -> int:
+    """Those that this process is bound to, where the system says so; all of the machine otherwise; at least 1."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_count(workers: int | None) -> int:
+    """The number asked for, at least one; by default the processors this process may use."""
+    return processors() if workers is None else max(1, workers)
+
+
+def map_in_order(function: Callable[[T], R], items: Iterable[T], workers: int | None = None) -> Iterator[R]:
+    """``map(function, items)`` on threads. Holds at most four unfinished or waiting results a worker.
+
+    The first exception that ``function`` raises is raised here, at that item's place.
+    """
+    count = worker_count(workers)
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= WAITING_PER_WORKER * count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ifgan import progress
-from ifgan.data.workers import map_in_order, worker_count
+from ifgan.workers import map_in_order, worker_count
 
 
 def test_results_come_in_the_order_of_the_input():
