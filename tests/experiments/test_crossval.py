@@ -58,6 +58,7 @@ def finished(colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_settings_are_chosen_without_a_look_at_test_pictures(colours: Path, tmp_path: Path):
     """Measured on validation: no test outcome exists anywhere, every form says on what, and a test later is a test."""
     runs = tmp_path / "runs"
+    part: dict = {"only": (0, 1), "methods": ("baseline",)}
     assert [end.error for end in run(colours, runs, **part, measure="validation")] == [None] * 2
     assert not list(runs.rglob("*_test.*"))
     assert json.loads((runs / "results_validation.json").read_text())["split"] == "validation"
