@@ -117,6 +117,8 @@ def test_what_is_done_is_not_done_again(done: Path, work: Path, tmp_path: Path) 
     assert len(after) == 6
     with pytest.raises(InputError, match="has no arm 'late'; expected some of baseline"):
         run_study(folder, work, processes=1, arms=["late"], say=said.append)
+    with pytest.raises(InputError, match="has no fold 3; expected some of 0 to 2"):
+        run_study(folder, work, processes=1, folds=[0, 3], say=said.append)
     write_plan(folder, arms=one_arm, train_subjects=2)
     with pytest.raises(InputError, match=r"baseline/seed-0/fold-0 was done by another study\.yaml"):
         run_study(folder, work, processes=1, say=said.append)

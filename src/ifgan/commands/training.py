@@ -93,7 +93,14 @@ def crossval(
     return FAILED if failed else 0
 
 
-def study(folder: Path, *, work: Path = Path("work"), processes: int = 2, arms: list[str] | None = None) -> int:
+def study(
+    folder: Path,
+    *,
+    work: Path = Path("work"),
+    processes: int = 2,
+    arms: list[str] | None = None,
+    folds: list[int] | None = None,
+) -> int:
     """Do what a study asks for: render its people, train its runs, read its test people; what is done is kept.
 
     Args:
@@ -101,12 +108,16 @@ def study(folder: Path, *, work: Path = Path("work"), processes: int = 2, arms: 
         work: where people and runs are made; can be removed afterwards
         processes: how many runs side by side, one thread each
         arms: do these now and the others later; unset: all
+        folds: the same of folds, counted from 0
     """
     from ifgan.experiments.study import run_study
     from ifgan.experiments.study_files import read_runs_table
     from ifgan.experiments.study_report import write_metrics
 
-    failed = run_study(folder, work, processes=processes, arms=arms, say=lambda line: print(line, flush=True))
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    failed = run_study(folder, work, processes=processes, arms=arms, folds=folds, say=say)
     if len(read_runs_table(folder)):
         write_metrics(folder)
     return FAILED if failed else 0

@@ -8,6 +8,7 @@ in a working folder that needs not be kept.
 
 import io
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -45,10 +46,18 @@ EMA = 0.8  # an epoch's decay of the running mean of the weights (ema)
 Say = Callable[[str], None]
 
 
-def run_study(folder: Path, work: Path, *, processes: int, say: Say, arms: list[str] | None = None) -> int:
-    """Do what is not done yet, ``processes`` runs side by side with one thread each, of ``arms`` or of all; returns how
-    many failed, which is told and stops no other. Raises InputError for a file that is no study, and for an arm that it
-    does not have.
+def run_study(
+    folder: Path,
+    work: Path,
+    *,
+    processes: int,
+    say: Say,
+    arms: list[str] | None = None,
+    folds: list[int] | None = None,
+) -> int:
+    """Do what is not done yet, ``processes`` runs side by side with one thread each, of ``arms`` and ``folds`` or of
+    all; returns how many failed, which is told and stops no other. Raises InputError for a file that is no study, and
+    for an arm or a fold that it does not have.
     """
     if processes < 1:
         raise InputError(f"processes {processes}: expected at least 1")
@@ -56,9 +65,12 @@ def run_study(folder: Path, work: Path, *, processes: int, say: Say, arms: list[
     names = [arm.name for arm in study.arms]
     if unknown := sorted(set(arms or ()) - set(names)):
         raise InputError(f"{folder}: has no arm {unknown[0]!r}; expected some of {', '.join(names)}")
+    if missing := sorted(set(folds or ()) - set(range(study.folds))):
+        raise InputError(f"{folder}: has no fold {missing[0]}; expected some of 0 to {study.folds - 1}")
     done = _done(study, work)
     make_data(study, work, say)
-    groups = list(_groups(study, work, done, set(arms or names)))
+    asked = set(arms or names), sorted(set(folds or range(study.folds)))
+    groups = list(_groups(study, work, done, *asked))
     say(f"{sum(map(len, groups))} runs to do, {len(done)} done")
     failed = 0
     waiting: dict[Future[Finished], list[StudyRun]] = {}
@@ -102,11 +114,11 @@ def make_data(study: Study, work: Path, say: Say) -> None:
             raise InputError(f"{out}: holds {found} people, the study asks for {people['subjects']}; remove the folder")
 
 
-def _groups(study: Study, work: Path, done: set[str], names: set[str]) -> Iterator[list[StudyRun]]:
+def _groups(study: Study, work: Path, done: set[str], names: set[str], folds: list[int]) -> Iterator[list[StudyRun]]:
     """Runs of one seed and fold, whose comparison is paired, one after the other."""
     asked = [arm for arm in study.arms if arm.name in names]
     for seed in sorted({seed for arm in asked for seed in arm.seeds}):
-        for fold in range(study.folds):
+        for fold in folds:
             arms = [arm for arm in asked if seed in arm.seeds and run_name(arm.name, seed, fold) not in done]
             if arms:
                 yield [StudyRun(study, arm, seed, fold, work) for arm in arms]
@@ -292,12 +304,23 @@ def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
         "chosen": chosen,
         "parts": " ".join(parts_in_force(config, chosen - 1)),
         "minutes": round(sum(line["seconds"] for line in lines) / 60, 2),
+        "memory_gib": _peak_memory_gib(),
         "threads": environment["threads"],
         "cpu": environment["cpu"],
         "torch": environment["packages"]["torch"],
         "commit": environment["commit"],
         "uncommitted": environment["uncommitted"],
     }
+
+
+def _peak_memory_gib() -> float | None:
+    """Of this process so far; None on Windows, which doesn't tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**30 if sys.platform == "darwin" else 2**20), 2)  # bytes on macOS, KiB elsewhere
 
 
 def _epochs(run: StudyRun, folder: RunFolder) -> pd.DataFrame:
