@@ -109,6 +109,7 @@ def test_intervals_of_measures_that_are_no_means():
     assert low < gap < high and high - low > expected
 
 
+@pytest.mark.slow
 def test_the_runs_of_two_sets_on_a_third_are_two_methods(home: Path, tmp_path: Path):
     """Each image once in the count, however many folds read it; and no set's runs among another's."""
     third = make_prepared(tmp_path / "raw-3", tmp_path / "third", subjects=3, first=70)

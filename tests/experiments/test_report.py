@@ -186,6 +186,7 @@ def test_other_sets_are_rows_of_their_own(prepared: Path, runs: Path, tmp_path: 
     assert re.findall(r"<p>On (.*?), ", (out / "report.html").read_text()) == ["colours → other"]  # how it went
 
 
+@pytest.mark.slow
 def test_across_data_sets_every_fold_counts_and_nothing_joins_the_set_s_own_folds(prepared: Path, tmp_path: Path):
     """Two folds on a set, tested on another; and a run of that other set, which is a data set of its own."""
     other = make_prepared(tmp_path / "raw", tmp_path / "other")

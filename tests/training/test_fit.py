@@ -76,6 +76,7 @@ def test_loader_processes_change_nothing_and_read_no_picture_twice(prepared: Pat
         assert all(torch.equal(one, other) for one, other in zip(pairs[1, index], files[1, index], strict=True))
 
 
+@pytest.mark.slow
 def test_a_run_whose_pictures_lie_on_the_device_learns_and_is_the_same_with_loader_processes(
     prepared: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ifgan.cli import main
 from ifgan.training.run_folder import RunFolder
 from tiny_runs import TINY, as_options, make_prepared
 
@@ -20,10 +21,12 @@ SAME = TINY | {
 }
 
 
-def launch(prepared: Path, out: Path, processes: int, **changes: object) -> subprocess.CompletedProcess[str]:
-    arguments = as_options(SAME | changes)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "ifgan.cli", "train", f"--data={prepared}", f"--out={out}", "--preset=cpu", "--fold=0"]
+def words(prepared: Path, out: Path, **changes: object) -> list[str]:
+    return ["train", f"--data={prepared}", f"--out={out}", "--preset=cpu", "--fold=0", *as_options(SAME | changes)]
+
+
+def launch(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "ifgan.cli"]
     environment = os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run([*command, *arguments], check=False, env=environment, capture_output=True, text=True)
 
@@ -32,9 +35,9 @@ def launch(prepared: Path, out: Path, processes: int, **changes: object) -> subp
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[RunFolder]:
     folder = tmp_path_factory.mktemp("processes")
     prepared = make_prepared(folder / "raw", folder / "set")
-    for processes in (1, 2):
-        done = launch(prepared, folder / str(processes), processes)
-        assert done.returncode == 0, done.stderr
+    assert main(words(prepared, folder / "1")) == 0
+    done = launch(words(prepared, folder / "2"))
+    assert done.returncode == 0, done.stderr
     return [RunFolder(folder / "1"), RunFolder(folder / "2")]
 
 

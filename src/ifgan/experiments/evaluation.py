@@ -64,7 +64,7 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
     """
     run, data = RunFolder(run_path), Path(data)
     trained, record = load_trained(run.best, fastest_device()), run.split
-    if data.resolve().name in (record["data"], *record.get("extra", ()), *record.get("averages_from", ())):
+    if data.resolve().name in (record["data"], *record["extra"], *record["averages_from"]):
         raise InputError(f"{data}: the run was trained on this set; only its own test people are unseen")
     if data.resolve().name in SPLITS:
         raise InputError(f"{data}: a set of this name can't be told from the run's own split; rename the folder")
@@ -86,7 +86,7 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
 def _seen(record: dict[str, Any], samples: list[Sample]) -> list[str]:
     """People in another preparation of the run's own source whom it has met."""
     met = {*record["subjects"]["train"], *record["subjects"]["validation"]}
-    source = record.get("dataset", "")  # the first records didn't tell
+    source = record["dataset"]
     return sorted({sample.subject for sample in samples if same_names(sample.dataset, source)} & met - {""})
 
 

@@ -42,7 +42,7 @@ class RunRecord:
     @property
     def dataset(self) -> str:
         """The data set's, as in its manifest: ``ckplus``; empty where unknown, and across data sets."""
-        return "" if self.other_set else self.split.get("dataset", "")
+        return "" if self.other_set else self.split["dataset"]
 
     @property
     def fold(self) -> int:
@@ -79,7 +79,7 @@ class RunRecord:
     @property
     def asked_subjects(self) -> int | None:
         """How many training subjects were asked for; None: all."""
-        return self.split["choice"].get("train_subjects")
+        return self.split["choice"]["train_subjects"]
 
     @property
     def epochs(self) -> str:
@@ -204,17 +204,14 @@ def read_plan(folder: Path) -> Plan | None:
     path = Path(folder) / PLAN
     if not path.exists():
         return None
-    content = read_object(path, "sets", "methods", "folds")
+    content = read_object(path, "sets", "methods", "folds", "measure")
     try:
-        measure = content.get("measure", "test")  # the first plans said nothing
         sets, folds = tuple(content["sets"]), content["folds"]
-        if not isinstance(folds, dict):  # the first plans had one number for all
-            folds = dict.fromkeys(sets, folds)
-        plan = Plan(sets, tuple(content["methods"]), {name: int(folds[name]) for name in sets}, measure)
+        plan = Plan(sets, tuple(content["methods"]), {name: int(folds[name]) for name in sets}, content["measure"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: expected sets, methods and folds") from error
+        raise InputError(f"{path}: expected sets, methods, folds and measure") from error
     if plan.measure not in get_args(HeldOut):
-        raise InputError(f"{path}: measure {measure!r}; expected one of {', '.join(get_args(HeldOut))}")
+        raise InputError(f"{path}: measure {plan.measure!r}; expected one of {', '.join(get_args(HeldOut))}")
     return plan
 
 

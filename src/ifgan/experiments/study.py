@@ -127,11 +127,11 @@ def _groups(study: Study, work: Path, done: set[str], names: set[str], folds: li
 def _done(study: Study, work: Path) -> set[str]:
     """Runs whose rows are there. Raises InputError where they were done by another plan."""
     table = read_runs_table(study.folder)
-    plans = dict(zip(table["run"], table.get("plan", [None] * len(table)), strict=True))
+    plans = dict(zip(table["run"], table["plan"], strict=True))
     for arm in study.arms:
         for run in (StudyRun(study, arm, seed, fold, work) for seed in arm.seeds for fold in range(study.folds)):
             kept = plans.get(run.name)
-            if isinstance(kept, str) and kept != run.plan:
+            if kept is not None and kept != run.plan:
                 where = f"{study.folder / 'runs.csv'}: {run.name}"
                 raise InputError(f"{where} was done by another study.yaml; ask it in a study of its own")
     return set(plans)

@@ -49,7 +49,7 @@ def _add_rows(path: Path, rows: pd.DataFrame) -> None:
 def read_runs_table(folder: Path) -> pd.DataFrame:
     """``runs.csv``; empty before the first run."""
     path = Path(folder) / "runs.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame({"run": []})
+    return pd.read_csv(path) if path.exists() else pd.DataFrame({"run": [], "plan": []})
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:

@@ -92,7 +92,7 @@ def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
         )
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: does not fit its own configuration ({str(error).splitlines()[0]})") from error
-    temperature = header.get("temperature", 1.0)  # the first checkpoints had none
+    temperature = header.get("temperature")
     if not isinstance(temperature, int | float) or not 0 < temperature < math.inf:
         raise InputError(f"{path}: temperature {temperature!r}; expected a number above 0")
     return Trained(system.to(device).eval(), labels, config, header.get("about", {}), temperature)

@@ -30,8 +30,9 @@ def adopt(trained: Trained, out: Path, command: list[str]) -> RunFolder:
 
 def _record() -> dict[str, Any]:
     nobody_knows: dict[str, Any] = {"subjects": {part: [""] for part in SPLITS}, "pictures": dict.fromkeys(SPLITS, 0)}
-    names = {"data": "", "dataset": "", "extra": [], "averages_from": []}
-    return names | {"choice": {"fold": None, "rule": None, "folds": None, "file": None}, "fold": None} | nobody_knows
+    names = {"data": "", "dataset": "", "extra": [], "averages_from": [], "left_out": [], "validation_dropped": []}
+    choice = dict.fromkeys(("fold", "rule", "folds", "file", "train_subjects"))
+    return names | {"choice": choice, "fold": None, "sources": dict.fromkeys(SPLITS, "")} | nobody_knows
 
 
 def _averages(trained: Trained) -> dict[str, np.ndarray]:

@@ -57,7 +57,7 @@ class RunData:
             counts = ", ".join(f"{name} {expressions.count(name)}" for name in self.labels)
             people = len({item.sample.subject for item in located} - {""})
             lines.append(f"{split}: {len(located)} images of {people or 'unknown'} subjects ({counts})")
-        if self.record.get("fold") is None:
+        if self.record["fold"] is None:
             lines.append("parts: the set's official split; --fold takes one of the folds instead")
         return "\n".join(lines + [f"left out: {sentence}" for sentence in self.record.get("left_out", [])])
 
@@ -122,20 +122,20 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     train, are not needed. Raises InputError when they are not the run's.
     """
     samples = read_manifest(folder)
-    if record.get("dataset", "") not in ("", *(sample.dataset for sample in samples)):  # the first records didn't tell
+    if record["dataset"] not in ("", *(sample.dataset for sample in samples)):
         raise InputError(f"{folder}: is not of {record['dataset']}, as the set that the run was trained on")
-    fold = None if record.get("fold") is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
+    fold = None if record["fold"] is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
     dealt = split_samples(samples, fold, seed=seed)
-    if number := record["choice"].get("train_subjects"):
+    if number := record["choice"]["train_subjects"]:
         dealt["train"] = few_subjects(dealt["train"], number, seed=seed)
     parts = _located(folder, dealt)
-    gone = set(record.get("validation_dropped", ()))
+    gone = set(record["validation_dropped"])
     parts["validation"] = [item for item in parts["validation"] if item.sample.image not in gone]
     labels = in_order({sample.expression for sample in samples})
     found = {split: sorted({item.sample.subject for item in part}) for split, part in parts.items()}
     for split in _HELD_OUT:
         same = found[split] == record["subjects"][split] and len(parts[split]) == record["pictures"][split]
-        marks = record.get("sources", {}).get(split), _mark(parts[split])  # early records, and images, have none
+        marks = record["sources"][split], _mark(parts[split])
         if not same or (all(marks) and len(set(marks)) > 1):
             advice = "give the set that it was trained on, or --people all"
             raise InputError(f"{folder}: its {split} images are not the run's; {advice}")
