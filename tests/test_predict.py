@@ -278,7 +278,7 @@ def test_a_model_from_a_file_can_be_measured(tmp_path: Path, capsys: pytest.Capt
     outcome = read_outcome(RunFolder(run), "set")
     assert outcome is not None
     expected = evaluate(replace(trained, temperature=2.0), pairs)
-    np.testing.assert_allclose(outcome.evaluation.probabilities, expected.probabilities, atol=1e-6)
+    np.testing.assert_allclose(outcome.predictions.probabilities, expected.probabilities, atol=1e-6)
     assert "nobody knows whether they were seen" in write_report(run, tmp_path / "report").text()
     assert main(["export", str(tmp_path / "model.safetensors"), "--format=run", f"--out={run}"]) == 2
     capsys.readouterr()

@@ -13,7 +13,8 @@ from ifgan.errors import InputError
 from ifgan.experiments.audit import Audit, GroupRow, age_band, audit
 from ifgan.experiments.crossval import Protocol, crossval
 from ifgan.experiments.evaluation import evaluate_unseen
-from ifgan.experiments.group_measures import Told, difference, macro_f1
+from ifgan.experiments.group_measures import accuracy, difference, interval, macro_f1
+from ifgan.training.evaluate import Predictions
 from tiny_runs import make_prepared, tiny
 
 GENDERS = ["female", "male", "female", "male", "male", ""]
@@ -92,20 +93,27 @@ def test_the_worst_group_is_a_large_one():
     assert Audit("ifgan", (few, high)).worst == {}  # nobody to be worse than
 
 
+def predictions(true: np.ndarray, right: np.ndarray, people: np.ndarray) -> Predictions:
+    """Of two labels, 0 and 1, (M,) each."""
+    table = pd.DataFrame({"image": people, "subject": people, "expression": np.array(["anger", "fear"])[true]})
+    says_fear = (true == 1) == right
+    return Predictions(table.assign(anger=0.9 - 0.8 * says_fear, fear=0.1 + 0.8 * says_fear), ("anger", "fear"))
+
+
 def test_intervals_of_measures_that_are_no_means():
     """Sixty people of whom each is read right or wrong as a whole: the interval is that of sixty throws, not of 600."""
     rng = np.random.default_rng(0)
     people = np.repeat(np.arange(60), 10).astype(str)
     true = np.tile(np.arange(2), 300)
     right = np.repeat(rng.random(60) < 0.7, 10)
-    told = Told(np.where((true == right)[:, None], [0.1, 0.9], [0.9, 0.1]), true, people, people)
-    accuracy, low, high = told.accuracy()
-    assert accuracy == pytest.approx(right.mean())
-    expected = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 60)
+    told = predictions(true, right, people)
+    share, low, high = accuracy(told)
+    assert share == pytest.approx(right.mean())
+    expected = 2 * 1.96 * np.sqrt(share * (1 - share) / 60)
     assert high - low == pytest.approx(expected, rel=0.15)
-    below, above = told.interval(macro_f1)
+    below, above = interval(told, macro_f1)
     assert above - below == pytest.approx(expected, rel=0.25)
-    gap, low, high = difference(told.where(people < "3"), told.where(people >= "3"))
+    gap, low, high = difference(told.of(people < "3"), told.of(people >= "3"))
     assert low < gap < high and high - low > expected
 
 
@@ -150,9 +158,9 @@ def test_the_interval_of_a_gap_is_that_of_both_groups():
     rng = np.random.default_rng(1)
     people = np.repeat([f"{group}{k}" for group in "ab" for k in range(60)], 5)
     right = np.repeat(rng.random(120) < np.repeat([0.5, 0.8], 60), 5)
-    told = Told(np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]), np.zeros(600, int), people, people)
+    told = predictions(np.zeros(600, int), right, people)
     ours = np.char.startswith(people, "a")
-    gap, low, high = difference(told.where(ours), told.where(~ours))
+    gap, low, high = difference(told.of(ours), told.of(~ours))
     p, q = right[ours].mean(), right[~ours].mean()
     assert gap == pytest.approx(p - q) and (low + high) / 2 == pytest.approx(gap, abs=0.02)
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(p * (1 - p) / 60 + q * (1 - q) / 60), rel=0.12)

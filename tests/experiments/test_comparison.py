@@ -3,21 +3,23 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ifgan.errors import InputError
 from ifgan.experiments.comparison import accuracy_interval, compare
-from ifgan.experiments.outcome import RunOutcome, pooled_predictions, results
-from ifgan.training.evaluate import Evaluation
+from ifgan.experiments.outcome import RunOutcome, pooled, results
+from ifgan.training.evaluate import Predictions
 
 
 def outcome(method: str, hits: list[list[bool]], fold: int = 0, first: int = 0) -> RunOutcome:
     """Two classes; ``hits[s]`` says which images of subject s are predicted right; the true class is 0."""
     flat = np.array([hit for subject in hits for hit in subject])
     probabilities = np.stack([np.where(flat, 0.9, 0.2), np.where(flat, 0.1, 0.8)], axis=1)
-    subjects = tuple(f"s{first + k}" for k, subject in enumerate(hits) for _ in subject)
-    evaluation = Evaluation(probabilities, np.zeros(len(flat), dtype=int), None)
-    return RunOutcome(method, fold, ("anger", "happiness"), evaluation, subjects)
+    subjects = [f"s{first + k}" for k, subject in enumerate(hits) for _ in subject]
+    table = pd.DataFrame({"image": [f"{fold} {k}" for k in range(len(flat))], "subject": subjects})
+    table = table.assign(expression="anger", anger=probabilities[:, 0], happiness=probabilities[:, 1])
+    return RunOutcome(method, fold, Predictions(table, ("anger", "happiness")))
 
 
 def test_the_difference_is_that_of_pooled_accuracies():
@@ -137,19 +139,20 @@ def test_pictures_in_another_order_are_not_compared():
     hits = [[True], [False], [True]]
     ours, theirs = nobody(outcome("a", hits), "xyz"), nobody(outcome("b", hits), "xzy")
     assert compare([ours], [theirs]) is None
-    assert compare([ours], [replace(theirs, images=ours.images)]) is not None
+    assert compare([ours], [nobody(theirs, "xyz")]) is not None
 
 
 def nobody(of: RunOutcome, names: str) -> RunOutcome:
     """The same, of images whose people nobody knows."""
-    images = tuple(f"{names[k % len(names)]}{k}" for k in range(len(of.subjects)))
-    return replace(of, subjects=("",) * len(of.subjects), images=images)
+    images = [f"{names[k % len(names)]}{k}" for k in range(len(of.predictions))]
+    table = of.predictions.table.assign(image=images, subject="")
+    return replace(of, predictions=replace(of.predictions, table=table))
 
 
 def test_outcomes_of_different_labels_are_not_pooled():
     one = outcome("a", [[True], [False]])
     with pytest.raises(InputError, match="different labels"):
-        pooled_predictions([one, replace(one, labels=("anger", "fear"))])
+        pooled([one, replace(one, predictions=replace(one.predictions, labels=("anger",)))])
 
 
 def test_the_interval_is_that_of_subjects_not_of_pictures():

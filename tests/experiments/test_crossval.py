@@ -65,7 +65,8 @@ def test_settings_are_chosen_without_a_look_at_test_pictures(colours: Path, tmp_
     assert not (runs / "results.json").exists()
     report = write_report(runs, tmp_path / "report")
     people = {record.split["subjects"]["validation"][0] for record in read_runs(runs, "validation")}
-    kept = {name for record in read_runs(runs, "validation") if record.outcome for name in record.outcome.subjects}
+    outcomes = [record.outcome for record in read_runs(runs, "validation") if record.outcome]
+    kept = {name for outcome in outcomes for name in outcome.predictions.table["subject"]}
     assert people <= kept and "2 of 3" in report.text()
     for form in ("txt", "md", "tex"):
         assert "all are flattered" in (report.folder / f"methods.{form}").read_text()

@@ -48,8 +48,8 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_expression_that_is_not_known_is_wrong(runs: Path, others: Path):
     outcome = evaluate_unseen(runs / "ifgan", others)
-    evaluation = outcome.evaluation
-    assert outcome.labels == ("anger", "happiness", "sadness", "neutral")
+    evaluation = outcome.predictions
+    assert evaluation.labels == ("anger", "happiness", "sadness", "neutral")
     assert evaluation.known.tolist() == [True, True, True, False]
     assert len(evaluation.true) == 9 and evaluation.confusion[3].sum() == 1 and evaluation.confusion[:, 3].sum() == 0
     np.testing.assert_allclose(evaluation.probabilities.sum(axis=1), 1, atol=1e-6)
@@ -57,9 +57,9 @@ def test_an_expression_that_is_not_known_is_wrong(runs: Path, others: Path):
     assert evaluation.summary()["balanced_accuracy"] == pytest.approx(recalls.mean())
     assert evaluation.summary()["accuracy"] == pytest.approx(np.diag(evaluation.confusion).sum() / 9)
     kept = read_outcome(RunFolder(runs / "ifgan"), "others")
-    assert kept is not None and kept.images == outcome.images
-    np.testing.assert_allclose(kept.evaluation.probabilities, evaluation.probabilities, atol=1e-9)
-    assert kept.evaluation.summary()["balanced_accuracy"] == pytest.approx(recalls.mean())
+    assert kept is not None and kept.predictions.table["image"].equals(evaluation.table["image"])
+    np.testing.assert_allclose(kept.predictions.probabilities, evaluation.probabilities, atol=1e-9)
+    assert kept.predictions.summary()["balanced_accuracy"] == pytest.approx(recalls.mean())
 
 
 def test_it_answers_as_on_its_own_pictures(runs: Path, prepared: Path, tmp_path: Path):
@@ -73,8 +73,8 @@ def test_it_answers_as_on_its_own_pictures(runs: Path, prepared: Path, tmp_path:
     rows = (prepared / "manifest.csv").read_text().splitlines()
     (copied / "manifest.csv").write_text("\n".join([rows[0], *(row for row in rows if ",s0," in row)]) + "\n")
     again = evaluate_unseen(runs / "baseline", copied)
-    assert again.images == own.images
-    np.testing.assert_allclose(again.evaluation.probabilities, own.evaluation.probabilities, atol=1e-6)
+    assert again.predictions.table["image"].equals(own.predictions.table["image"])
+    np.testing.assert_allclose(again.predictions.probabilities, own.predictions.probabilities, atol=1e-6)
     with pytest.raises(InputError, match="was trained on this set"):
         evaluate_unseen(runs / "baseline", renamed)
 
@@ -105,7 +105,7 @@ def test_probabilities_are_tempered_by_what_validation_said(runs: Path, prepared
     assert temperature == pytest.approx(fit_temperature(raw.probabilities, raw.true), rel=0.01)
     assert abs(temperature - 1) > 0.05
     expected = tempered(evaluate(replace(test.trained, temperature=1.0), test.pairs).probabilities, temperature)
-    np.testing.assert_allclose(evaluate_run(runs / "ifgan", prepared).evaluation.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(evaluate_run(runs / "ifgan", prepared).predictions.probabilities, expected, atol=1e-5)
 
 
 def test_a_split_without_such_pictures_is_one_sentence(tmp_path: Path):
@@ -117,7 +117,7 @@ def test_a_split_without_such_pictures_is_one_sentence(tmp_path: Path):
     train_tiny(tiny(method="baseline", epochs=1), load_run_data(data, SplitChoice()), tmp_path / "run")
     with pytest.raises(InputError, match="no test images"):
         evaluate_run(tmp_path / "run", data)
-    assert len(evaluate_run(tmp_path / "run", data, "validation").images) == 3
+    assert len(evaluate_run(tmp_path / "run", data, "validation").predictions) == 3
 
 
 def test_a_set_with_nothing_to_say(runs: Path, tmp_path: Path):
@@ -137,7 +137,7 @@ def test_killed_between_two_records_is_not_evaluated(runs: Path, prepared: Path,
     evaluate_run(run.path, prepared)
     again = read_outcome(run)
     assert whole is not None and again is not None
-    np.testing.assert_allclose(again.evaluation.probabilities, whole.evaluation.probabilities, atol=1e-9)
+    np.testing.assert_allclose(again.predictions.probabilities, whole.predictions.probabilities, atol=1e-9)
 
 
 def test_an_outcome_of_another_epoch_is_none(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -197,8 +197,8 @@ def test_people_of_training_are_not_unseen_in_another_preparation(prepared: Path
     record = read_json(run.path / "split.json")
     manifest = pd.read_csv(sets[1] / "manifest.csv", dtype=str, keep_default_na=False)
     manifest[manifest["subject"].isin(record["subjects"]["test"])].to_csv(sets[1] / "manifest.csv", index=False)
-    assert len(evaluate_unseen(run.path, sets[1]).images) == 3  # its test people may be looked at there
-    assert len(evaluate_unseen(run.path, prepared).images) == 30  # a folder's names are its own
+    assert len(evaluate_unseen(run.path, sets[1]).predictions) == 3  # its test people may be looked at there
+    assert len(evaluate_unseen(run.path, prepared).predictions) == 30  # a folder's names are its own
 
 
 def test_weights_that_are_broken_are_not_measured(prepared: Path):
@@ -216,9 +216,9 @@ def test_the_contract_s_results_lie_in_the_run(runs: Path, prepared: Path):
     outcome = evaluate_run(runs / "ifgan", prepared)
     evaluate_run(runs / "ifgan", prepared, "validation")
     content = read_json(runs / "ifgan" / "results.json")
-    assert content["methods"]["ifgan"]["pooled"] == pytest.approx(outcome.evaluation.summary()["accuracy"])
-    assert content["methods"]["ifgan"]["folds"][0]["n"] == len(outcome.images)
-    assert content["selection"] == "last epoch" and content["labels"] == list(outcome.labels)
+    assert content["methods"]["ifgan"]["pooled"] == pytest.approx(outcome.predictions.summary()["accuracy"])
+    assert content["methods"]["ifgan"]["folds"][0]["n"] == len(outcome.predictions)
+    assert content["selection"] == "last epoch" and content["labels"] == list(outcome.predictions.labels)
 
 
 def test_a_set_of_another_source_is_not_the_run_s_own(runs: Path, prepared: Path, tmp_path: Path):

@@ -27,7 +27,7 @@ def evaluate(
 
     _refuse_a_part_of_all(people, split)
     outcome = evaluate_run(run, data, split) if people == "split" else evaluate_unseen(run, data)
-    for name, value in outcome.evaluation.summary().items():
+    for name, value in outcome.predictions.summary().items():
         if value is not None:
             print(f"{name}: {value:.4g}")
     if json_file is not None:

@@ -50,6 +50,7 @@ class PairsOnDevice:
         channels = 1 if pairs.form.grey else 3
         stacked = np.stack([picture[..., :channels] for picture in pairs.pictures()])  # (N, W, W, 1 or 3)
         self._pictures = torch.from_numpy(stacked).to(device).permute(0, 3, 1, 2).contiguous()
+        self.samples = pairs.samples
         self._label = torch.tensor([self.labels.index(item.sample.expression) for item in pairs.samples], device=device)
         self._target = torch.stack([pairs.target(index) for index in range(len(pairs))]).to(device)  # (M, N)
         both = [[_average(pairs, name, flip=flip) for flip in (False, True)] for name in self.labels]

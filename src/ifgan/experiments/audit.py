@@ -13,14 +13,14 @@ import numpy as np
 from ifgan import metrics
 from ifgan.data.sample import Sample, read_manifest
 from ifgan.errors import InputError
-from ifgan.experiments.comparison import units
-from ifgan.experiments.group_measures import Told, difference, macro_f1
-from ifgan.experiments.outcome import RunOutcome, pooled_predictions
+from ifgan.experiments.group_measures import accuracy, difference, interval, macro_f1
+from ifgan.experiments.outcome import RunOutcome, pooled
 from ifgan.experiments.picture_files import write_figure
 from ifgan.experiments.plots import reliability_figure
 from ifgan.experiments.run_records import by_method, by_set, on_other_sets, read_runs
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
+from ifgan.training.evaluate import Predictions
 
 ATTRIBUTES = ("gender", "age", "ethnicity")
 AGE_BANDS = ((0, 3), (4, 19), (20, 39), (40, 69), (70, 200))  # RAF-DB's
@@ -153,38 +153,33 @@ def _span(low: float, high: float) -> str:
 
 
 def _rows(outcomes: list[RunOutcome], samples: dict[str, Sample], data: Path) -> tuple[GroupRow, ...]:
-    images = [image for outcome in outcomes for image in outcome.images]
+    everybody = pooled(outcomes)
+    images = everybody.table["image"]
     if unknown := [image for image in images if image not in samples]:
         raise InputError(f"{data}: its manifest doesn't list {unknown[0]}, which a run was tested on")
-    shown = [samples[image] for image in images]
-    told = Told(
-        *pooled_predictions(outcomes),
-        np.array(images),
-        np.array([unit for outcome in outcomes for unit in units(outcome)]),
-    )
-    people = all(sample.subject for sample in shown)
-    rows = [_row("everybody", "", told, told.where(np.zeros(len(shown), bool)), people)]
+    rows = [_row("everybody", "", everybody, everybody.of(np.zeros(len(images), bool)))]
     for attribute in ATTRIBUTES:
-        values = np.array([_value(sample, attribute) for sample in shown])
+        values = np.array([_value(samples[image], attribute) for image in images])
         for name in sorted(set(values) - {""}, key=_in_order):
-            others = told.where((values != name) & (values != ""))
-            rows.append(_row(attribute, name, told.where(values == name), others, people))
+            others = everybody.of((values != name) & (values != ""))
+            rows.append(_row(attribute, name, everybody.of(values == name), others))
     return tuple(rows)
 
 
-def _row(attribute: str, group: str, told: Told, others: Told, people: bool) -> GroupRow:
-    """``people``: whether the units are people."""
+def _row(attribute: str, group: str, of: Predictions, others: Predictions) -> GroupRow:
+    people = (of.table["subject"] != "").all()  # else the units are images
+    probabilities, true = of.probabilities, of.true
     return GroupRow(
         attribute,
         group,
-        len(set(told.units)) if people else 0,
-        len(set(told.images)),
-        *told.accuracy(),
-        macro_f1(told.probabilities, told.true),
-        metrics.expected_calibration_error(told.probabilities, told.true),
-        told.interval(macro_f1),
-        told.interval(metrics.expected_calibration_error),
-        difference(told, others),
+        of.table["subject"].nunique() if people else 0,
+        of.table["image"].nunique(),
+        *accuracy(of),
+        macro_f1(probabilities, true),
+        metrics.expected_calibration_error(probabilities, true),
+        interval(of, macro_f1),
+        interval(of, metrics.expected_calibration_error),
+        difference(of, others),
     )
 
 

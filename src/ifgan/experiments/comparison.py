@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from ifgan.experiments.outcome import RunOutcome
+from ifgan.experiments.outcome import RunOutcome, pooled
 from ifgan.seeds import numpy_rng
 
 _DRAWS = 9999
@@ -60,52 +61,43 @@ def compare(outcomes: list[RunOutcome], against: list[RunOutcome]) -> Comparison
     share none.
     """
     ours, theirs = ({outcome.fold: outcome for outcome in group} for group in (outcomes, against))
-    folds = [fold for fold in ours if fold in theirs and _pictures(ours[fold]) == _pictures(theirs[fold])]
-    gains: dict[str, list[float]] = {}
-    of_folds: list[float] = []
-    for fold in folds:
-        gain = right(ours[fold]).astype(float) - right(theirs[fold])  # (M,) -1, 0 or 1
-        of_folds.append(float(gain.mean()))
-        for unit, value in zip(units(ours[fold]), gain, strict=True):
-            gains.setdefault(unit, []).append(value)
-    if len(gains) < 2:
+    folds = [fold for fold in ours if fold in theirs and _same_images(ours[fold], theirs[fold])]
+    if not folds:
         return None
-    known = {subject for fold in folds for subject in ours[fold].subjects} - {""}
-    sums = np.array([sum(values) for values in gains.values()])
-    counts = np.array([len(values) for values in gains.values()])
-    low, high = share_interval(sums, counts)
-    names = outcomes[0].method, against[0].method
-    pictures = len({image for fold in folds for image in ours[fold].images}) or int(counts.sum())
-    difference = float(sums.sum() / counts.sum())
+    gains = pd.concat([_gains(ours[fold], theirs[fold]) for fold in folds], ignore_index=True)
+    units = gains.groupby("unit", sort=False)["gain"].agg(["sum", "count"])
+    if len(units) < 2:
+        return None
+    sums, counts = units["sum"].to_numpy(), units["count"].to_numpy()
     return Comparison(
-        *names, len(known), pictures, difference, low, high, _p_value(sums), len(folds), _p_of_folds(of_folds)
+        outcomes[0].method,
+        against[0].method,
+        len(set(gains["subject"]) - {""}),
+        gains["image"].nunique(),
+        float(gains["gain"].mean()),
+        *share_interval(sums, counts),
+        _p_value(sums),
+        len(folds),
+        _p_of_folds(gains.groupby("fold", sort=False)["gain"].mean().tolist()),
     )
 
 
-def _pictures(outcome: RunOutcome) -> tuple[tuple[str, ...], ...]:
-    return outcome.subjects, outcome.images
+def _same_images(ours: RunOutcome, theirs: RunOutcome) -> bool:
+    names = ["subject", "image"]
+    return bool(np.array_equal(ours.predictions.table[names], theirs.predictions.table[names]))
 
 
-def units(outcome: RunOutcome) -> list[str]:
-    """(M,): who is on each image; where nobody knows, the image itself, which is the same in every fold that reads
-    it: runs of ten folds on one image are one unit.
-    """
-    images = outcome.images or tuple(f"{outcome.fold} {index}" for index in range(len(outcome.subjects)))
-    return [subject or f"image {image}" for subject, image in zip(outcome.subjects, images, strict=True)]
-
-
-def right(outcome: RunOutcome) -> np.ndarray:
-    """(M,) whether each image was predicted right."""
-    return outcome.evaluation.probabilities.argmax(1) == outcome.evaluation.true
+def _gains(ours: RunOutcome, theirs: RunOutcome) -> pd.DataFrame:
+    """A row an image: ``gain`` is -1, 0 or 1. An image of nobody known is one unit in all folds that read it."""
+    gain = ours.predictions.right.to_numpy(float) - theirs.predictions.right.to_numpy(float)
+    return ours.predictions.table[["image", "subject"]].assign(gain=gain, unit=ours.predictions.units, fold=ours.fold)
 
 
 def accuracy_interval(outcomes: list[RunOutcome]) -> tuple[float, float]:
     """95 % bootstrap interval over subjects of the pooled accuracy; over images where no subjects are known."""
-    hits: dict[str, list[bool]] = {}
-    for outcome in outcomes:
-        for unit, hit in zip(units(outcome), right(outcome), strict=True):
-            hits.setdefault(unit, []).append(bool(hit))
-    return proportion_interval(np.array([sum(v) for v in hits.values()]), np.array([len(v) for v in hits.values()]))
+    predictions = pooled(outcomes)
+    units = predictions.right.groupby(predictions.units, sort=False).agg(["sum", "count"])
+    return proportion_interval(units["sum"].to_numpy(), units["count"].to_numpy())
 
 
 def proportion_interval(sums: np.ndarray, counts: np.ndarray) -> tuple[float, float]:

@@ -29,10 +29,12 @@ from ifgan.labels import in_order
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import fastest_device
 from ifgan.models.ifgan import IFGAN
-from ifgan.training.evaluate import Evaluation, evaluate
+from ifgan.training.evaluate import Predictions, evaluate
 from ifgan.training.run_data import recorded_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import parts_in_force, selection, what_is_missing, wrongly_chosen
+
+_ABOUT = ("image", "subject", "expression")
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,8 @@ def evaluate_run(run_path: Path, data: Path, split: str = "test") -> RunOutcome:
     opened = open_run(run_path, data, split)
     run, trained, pairs = opened.run, opened.trained, opened.pairs
     refuse_oracle(opened.run, opened.trained)
-    evaluation = evaluate(trained, pairs, what="evaluation")
-    outcome = _outcome(opened, trained.labels, evaluation, pairs.samples)
-    _keep(opened, split, outcome, pairs.samples)
+    outcome = _outcome(opened, evaluate(trained, pairs, what="evaluation"))
+    _keep(opened, split, outcome)
     if isinstance(trained.system, IFGAN):
         generator = trained.system.generator
         transfer_figure(generator, pairs, run.path / f"transfer_{split}.png")
@@ -115,20 +116,17 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     """
     opened, strangers = open_unseen(run_path, data)
     refuse_oracle(opened.run, opened.trained)
-    trained, samples = opened.trained, [*opened.pairs.samples, *strangers]
+    trained = opened.trained
     labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
-    parts = [evaluate(trained, opened.pairs, what="evaluation")]
+    predictions = evaluate(trained, opened.pairs, what="evaluation")
+    parts = [predictions.table]
     if strangers:
         grey = {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in labels}  # an average that nobody looks at
         pairs = FacePairs(strangers, labels, grey, trained.config.preprocess.image_size, form=opened.pairs.form)
-        parts.append(evaluate(trained, pairs, what="evaluation"))
-    probabilities = np.zeros((len(samples), len(labels)))
-    probabilities[:, [labels.index(name) for name in trained.labels]] = np.concatenate(
-        [part.probabilities for part in parts]
-    )
-    true = np.array([labels.index(item.sample.expression) for item in samples])
-    outcome = _outcome(opened, labels, Evaluation(probabilities, true, parts[0].l1), samples)
-    _keep(opened, Path(data).resolve().name, outcome, samples)
+        parts.append(evaluate(trained, pairs, what="evaluation").table)
+    table = pd.concat(parts, ignore_index=True).reindex(columns=[*_ABOUT, *labels], fill_value=0.0)
+    outcome = _outcome(opened, Predictions(table, labels, predictions.l1))
+    _keep(opened, Path(data).resolve().name, outcome)
     return outcome
 
 
@@ -142,27 +140,19 @@ def refuse_oracle(run: RunFolder, trained: Trained) -> None:
         raise InputError(f"{run.best}: {sentence}; not measured")
 
 
-def _outcome(
-    opened: TrainedRun, labels: tuple[str, ...], evaluation: Evaluation, samples: list[LocatedSample]
-) -> RunOutcome:
-    subjects, images = (tuple(getattr(item.sample, name) for item in samples) for name in ("subject", "image"))
+def _outcome(opened: TrainedRun, predictions: Predictions) -> RunOutcome:
     config = opened.trained.config
-    return RunOutcome(variant_of(config), opened.fold, labels, evaluation, subjects, images, selection(config))
+    return RunOutcome(variant_of(config), opened.fold, predictions, selection(config))
 
 
-def _keep(opened: TrainedRun, name: str, outcome: RunOutcome, samples: list[LocatedSample]) -> None:
+def _keep(opened: TrainedRun, name: str, outcome: RunOutcome) -> None:
     """A row an image (who, what, what was said, the probability of every label), and results.json's content with the
     epoch that was measured; the rows last, since they say that a run was evaluated.
     """
     run, epoch = opened.run, opened.trained.about.get("epoch")
-    probabilities = outcome.evaluation.probabilities
-    columns = {
-        "image": outcome.images,
-        "subject": outcome.subjects,
-        "expression": [item.sample.expression for item in samples],
-        "predicted": [outcome.labels[index] for index in probabilities.argmax(1)],
-    }
-    table = pd.DataFrame(columns | dict(zip(outcome.labels, probabilities.T.astype(float), strict=True)))
+    table, labels = outcome.predictions.table.copy(), list(outcome.predictions.labels)
+    table[labels] = table[labels].astype(float)
+    table.insert(len(_ABOUT), "predicted", table[labels].idxmax(axis=1))
     text = io.StringIO()
     table.to_csv(text, index=False, lineterminator="\n")
     (run.path / f"predictions_{name}.csv").unlink(missing_ok=True)  # those of an earlier look are not this epoch's

@@ -1,13 +1,14 @@
-"""What was told of some people's images, and how well, with intervals over people. The paper (§4.4) gives none."""
+"""How good predictions of a group are, with intervals over subjects. The paper (§4.4) gives none."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from ifgan import metrics
 from ifgan.experiments.comparison import proportion_interval
 from ifgan.seeds import numpy_rng
+from ifgan.training.evaluate import Predictions
 
 _DRAWS = 1000
 Interval = tuple[float, float]
@@ -15,43 +16,21 @@ Measure = Callable[[np.ndarray, np.ndarray], float]  # probabilities (M, N), tru
 NOBODY = (float("nan"), float("nan"))
 
 
-@dataclass(frozen=True)
-class Told:
-    """``probabilities`` (M, N), ``true`` (M,) labels' indices, names of the ``images`` (M,), by whom each counts,
-    ``units`` (M,): people, or images where nobody is known.
-    """
+def accuracy(predictions: Predictions) -> tuple[float, float, float]:
+    """And its interval, low and high."""
+    return predictions.accuracy, *proportion_interval(*_by_unit(predictions))
 
-    probabilities: np.ndarray
-    true: np.ndarray
-    images: np.ndarray
-    units: np.ndarray
 
-    def where(self, chosen: np.ndarray) -> "Told":
-        """Those of a mask (M,) or of indices."""
-        return Told(self.probabilities[chosen], self.true[chosen], self.images[chosen], self.units[chosen])
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """(N, N) counts."""
-        return metrics.confusion_matrix(self.true, self.probabilities.argmax(axis=1), self.probabilities.shape[1])
-
-    def accuracy(self) -> tuple[float, float, float]:
-        """And its interval."""
-        names, place = np.unique(self.units, return_inverse=True)
-        right = self.probabilities.argmax(axis=1) == self.true
-        sums, counts = np.bincount(place, right, len(names)), np.bincount(place, minlength=len(names))
-        return metrics.accuracy(self.confusion), *proportion_interval(sums, counts)
-
-    def interval(self, measure: Measure) -> Interval:
-        """Of a measure that is no mean: bootstrap over units, nan for a single one."""
-        names, place = np.unique(self.units, return_inverse=True)
-        if len(names) < 2:
-            return NOBODY
-        found = []
-        for often in _drawn(len(names), "measure"):
-            drawn = np.repeat(np.arange(len(place)), often[place])
-            found.append(measure(self.probabilities[drawn], self.true[drawn]))
-        return _middle(np.array(found))
+def interval(predictions: Predictions, measure: Measure) -> Interval:
+    """Of a measure that is no mean: bootstrap over units, nan for a single one."""
+    place, names = pd.factorize(predictions.units)
+    if len(names) < 2:
+        return NOBODY
+    probabilities, true, found = predictions.probabilities, predictions.true, []
+    for often in _drawn(len(names), "measure"):
+        drawn = np.repeat(np.arange(len(place)), often[place])
+        found.append(measure(probabilities[drawn], true[drawn]))
+    return _middle(np.array(found))
 
 
 def macro_f1(probabilities: np.ndarray, true: np.ndarray) -> float:
@@ -59,24 +38,28 @@ def macro_f1(probabilities: np.ndarray, true: np.ndarray) -> float:
     return metrics.macro_f1(metrics.confusion_matrix(true, probabilities.argmax(axis=1), probabilities.shape[1]))
 
 
-def difference(of: Told, others: Told) -> tuple[float, float, float]:
+def difference(of: Predictions, others: Predictions) -> tuple[float, float, float]:
     """Accuracy of one group less that of another, with a bootstrap interval over the units of both; nan without others,
     and the interval for a single unit in either.
     """
-    if not len(others.true):
+    if not len(others):
         return (float("nan"), *NOBODY)
-    gap = metrics.accuracy(of.confusion) - metrics.accuracy(others.confusion)
-    if min(len(set(of.units)), len(set(others.units))) < 2:
+    gap = of.accuracy - others.accuracy
+    if min(of.units.nunique(), others.units.nunique()) < 2:
         return gap, *NOBODY
     return gap, *_middle(_drawn_accuracies(of, "of") - _drawn_accuracies(others, "others"))
 
 
-def _drawn_accuracies(told: Told, name: str) -> np.ndarray:
+def _drawn_accuracies(predictions: Predictions, name: str) -> np.ndarray:
     """(draws,) accuracies when units are drawn again with replacement."""
-    names, place = np.unique(told.units, return_inverse=True)
-    right = told.probabilities.argmax(axis=1) == told.true
-    sums, counts = np.bincount(place, right, len(names)), np.bincount(place, minlength=len(names))
-    return np.array([often @ sums / (often @ counts) for often in _drawn(len(names), name)])
+    sums, counts = _by_unit(predictions)
+    return np.array([often @ sums / (often @ counts) for often in _drawn(len(sums), name)])
+
+
+def _by_unit(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
+    """Of every unit: how many images were predicted right, of how many."""
+    units = predictions.right.groupby(predictions.units).agg(["sum", "count"])
+    return units["sum"].to_numpy(), units["count"].to_numpy()
 
 
 def _drawn(count: int, purpose: str) -> list[np.ndarray]:

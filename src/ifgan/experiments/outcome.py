@@ -17,23 +17,18 @@ from ifgan.errors import InputError
 from ifgan.files import read_object
 from ifgan.labels import in_order
 from ifgan.models.checkpoint import read_about
-from ifgan.training.evaluate import Evaluation
+from ifgan.training.evaluate import Predictions
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import what_is_missing, wrongly_chosen
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """One run on one split. ``subjects``: who is on each image, (M,), empty strings where unknown; ``images``: its
-    name in the manifest, (M,); ``selection``: how its epoch was chosen, as `ifgan.training.schedule.selection` says.
-    """
+    """One run on one split. ``selection``: how its epoch was chosen, as `ifgan.training.schedule.selection` says."""
 
     method: str
     fold: int
-    labels: tuple[str, ...]
-    evaluation: Evaluation
-    subjects: tuple[str, ...]
-    images: tuple[str, ...] = ()
+    predictions: Predictions
     selection: str = "last epoch"
 
 
@@ -60,13 +55,13 @@ def read_outcome(run: RunFolder, split: str = "test") -> RunOutcome | None:
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise InputError(f"{file}: expected one method with one fold") from error
     try:
-        table = pd.read_csv(path, dtype={"subject": str}, keep_default_na=False)
-        true = table["expression"].map(labels.index).to_numpy()
-        evaluation = Evaluation(table[list(labels)].to_numpy(float), true, l1)
-        subjects, images = tuple(table["subject"]), tuple(table["image"])
+        table = pd.read_csv(path, dtype={"image": str, "subject": str}, keep_default_na=False)
+        table = table[["image", "subject", "expression", *labels]].astype(dict.fromkeys(labels, float))
+        if unknown := set(table["expression"]) - set(labels):
+            raise ValueError(unknown)
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: expected image, subject, expression, predicted, {', '.join(labels)}") from error
-    return RunOutcome(method, fold, labels, evaluation, subjects, images, record["selection"])
+    return RunOutcome(method, fold, Predictions(table, labels, l1), record["selection"])
 
 
 def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
@@ -75,7 +70,7 @@ def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
     for outcome in outcomes:
         by_method[outcome.method].append(outcome)
     methods = {name: _method(sorted(group, key=lambda outcome: outcome.fold)) for name, group in by_method.items()}
-    labels = in_order({label for outcome in outcomes for label in outcome.labels})
+    labels = in_order({label for outcome in outcomes for label in outcome.predictions.labels})
     where = {} if split == "test" else {"split": split}
     selection = " or ".join(sorted({outcome.selection for outcome in outcomes}))
     return {"methods": methods, "labels": list(labels), "selection": selection} | where
@@ -83,36 +78,22 @@ def results(outcomes: list[RunOutcome], split: str = "test") -> dict[str, Any]:
 
 def _method(outcomes: list[RunOutcome]) -> dict[str, Any]:
     folds = [
-        {"fold": outcome.fold, **outcome.evaluation.summary(), "confusion": outcome.evaluation.confusion.tolist()}
+        {"fold": outcome.fold, **outcome.predictions.summary(), "confusion": outcome.predictions.confusion.tolist()}
         for outcome in outcomes
     ]
-    accuracies = [fold["accuracy"] for fold in folds]
-    pooled = pooled_confusion(outcomes)
+    accuracies, confusion = [fold["accuracy"] for fold in folds], pooled(outcomes).confusion
     return {
         "folds": folds,
         "mean": float(np.mean(accuracies)),
         "std": float(np.std(accuracies, ddof=1)) if len(folds) > 1 else 0.0,
-        "pooled": metrics.accuracy(pooled),
-        "macro_f1": metrics.macro_f1(pooled),
+        "pooled": metrics.accuracy(confusion),
+        "macro_f1": metrics.macro_f1(confusion),
     }
 
 
-def pooled_predictions(outcomes: list[RunOutcome]) -> tuple[np.ndarray, np.ndarray]:
-    """(M, N) probabilities and (M,) true labels' indices of all folds' images. Raises InputError when their labels
-    differ.
-    """
-    _same_labels(outcomes)
-    evaluations = [outcome.evaluation for outcome in outcomes]
-    probabilities = np.concatenate([evaluation.probabilities for evaluation in evaluations])
-    return probabilities, np.concatenate([evaluation.true for evaluation in evaluations])
-
-
-def pooled_confusion(outcomes: list[RunOutcome]) -> np.ndarray:
-    """(N, N): the folds' confusion matrices added up. Raises InputError when their labels differ."""
-    _same_labels(outcomes)
-    return np.sum([outcome.evaluation.confusion for outcome in outcomes], axis=0)
-
-
-def _same_labels(outcomes: list[RunOutcome]) -> None:
-    if len({outcome.labels for outcome in outcomes}) > 1:
+def pooled(outcomes: list[RunOutcome]) -> Predictions:
+    """All folds' rows, one after the other. Raises InputError when their labels differ."""
+    first, *others = (outcome.predictions for outcome in outcomes)
+    if any(one.labels != first.labels for one in others):
         raise InputError("runs with different labels can't be pooled; report each data set by itself")
+    return Predictions(pd.concat([one.table for one in (first, *others)], ignore_index=True), first.labels)

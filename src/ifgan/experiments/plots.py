@@ -8,8 +8,8 @@ import numpy as np
 
 from ifgan import metrics
 from ifgan.config import Config
-from ifgan.experiments.comparison import SIGNIFICANT, Comparison, right
-from ifgan.experiments.outcome import RunOutcome, pooled_confusion, pooled_predictions
+from ifgan.experiments.comparison import SIGNIFICANT, Comparison
+from ifgan.experiments.outcome import RunOutcome, pooled
 from ifgan.experiments.picture_files import new_figure
 from ifgan.experiments.run_records import RunRecord
 from ifgan.training.schedule import phase_at, start_epochs
@@ -48,7 +48,7 @@ def folds_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
     axis = figure.subplots()
     colours = _colours(list(groups))
     for row, (method, outcomes) in enumerate(groups.items()):
-        shares = [metrics.accuracy(outcome.evaluation.confusion) for outcome in outcomes]
+        shares = [outcome.predictions.accuracy for outcome in outcomes]
         places = row + np.linspace(-0.25, 0.25, len(shares)) if len(shares) > 1 else [row]
         axis.scatter(shares, places, 22, color=colours[method], alpha=0.8, linewidths=0)
         axis.plot([np.mean(shares)] * 2, [row - 0.38, row + 0.38], color=colours[method], linewidth=2.5)
@@ -64,9 +64,9 @@ def confusion_figure(outcomes: list[RunOutcome]) -> "Figure":
 
     figure = new_figure(_WIDTH, 4.5)
     axis = figure.subplots()
-    counts = pooled_confusion(outcomes)
+    counts = pooled(outcomes).confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    display = ConfusionMatrixDisplay(shares, display_labels=outcomes[0].labels)
+    display = ConfusionMatrixDisplay(shares, display_labels=outcomes[0].predictions.labels)
     display.plot(ax=axis, cmap="Blues", colorbar=False, include_values=False, im_kw={"vmin": 0, "vmax": 1})
     for (row, column), count in np.ndenumerate(counts):
         colour = "white" if shares[row, column] > 0.55 else "black"
@@ -137,7 +137,8 @@ def reliability_figure(groups: dict[str, list[RunOutcome]]) -> "Figure":
     axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
     colours = _colours(list(groups))
     for axis, (method, outcomes) in zip(axes, groups.items(), strict=True):
-        probabilities, true = pooled_predictions(outcomes)
+        predictions = pooled(outcomes)
+        probabilities, true = predictions.probabilities, predictions.true
         counts, confidence, share = metrics.reliability(probabilities, true)
         filled = counts > 0
         areas = 600 * counts[filled] / counts.sum()
@@ -177,7 +178,7 @@ def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
     for record, line in zip(records, _lines(records), strict=True):
         if record.outcome is not None:
             found = lines.setdefault(line, {}).setdefault(record.train_subjects, [])
-            found.append(metrics.accuracy(record.outcome.evaluation.confusion))
+            found.append(record.outcome.predictions.accuracy)
     if not lines:
         return None
     figure = new_figure(_WIDTH, 3.6)
@@ -212,12 +213,9 @@ def _lines(records: list[RunRecord]) -> list[str]:
 
 def _shares(outcomes: list[RunOutcome]) -> list[float]:
     """Of every subject, the share of images that were predicted right."""
-    hits: dict[str, list[bool]] = {}
-    for outcome in outcomes:
-        for subject, hit in zip(outcome.subjects, right(outcome), strict=True):
-            if subject:
-                hits.setdefault(subject, []).append(bool(hit))
-    return [float(np.mean(values)) for values in hits.values()]
+    predictions = pooled(outcomes)
+    subject = predictions.table["subject"]
+    return predictions.right[subject != ""].groupby(subject).mean().tolist()
 
 
 def _colours(methods: list[str]) -> dict[str, str]:

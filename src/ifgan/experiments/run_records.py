@@ -62,7 +62,7 @@ class RunRecord:
     @property
     def published(self) -> float | None:
         """What the paper reports of the method on the set and expressions, or None."""
-        labels = () if self.outcome is None else self.outcome.labels
+        labels = () if self.outcome is None else self.outcome.predictions.labels
         return published_accuracy(self.dataset, self.method, labels)
 
     @property

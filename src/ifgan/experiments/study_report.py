@@ -23,7 +23,7 @@ from ifgan.experiments.study_plan import Study, read_study, read_study_file
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
 from ifgan.labels import in_order
-from ifgan.training.evaluate import Evaluation
+from ifgan.training.evaluate import Predictions
 
 # Of an epoch's validation accuracy, loss and number the key whose largest value is chosen.
 Key = Callable[[float, float, int], tuple[float, ...]]
@@ -67,7 +67,7 @@ class Cell:
 
     def summary(self) -> dict[str, Any]:
         """Mean and spread over runs, accuracy over all images with its interval over subjects."""
-        accuracies = [float(outcome.evaluation.summary()["accuracy"] or 0) for outcome in self.outcomes]
+        accuracies = [outcome.predictions.accuracy for outcome in self.outcomes]
         spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
         return {
             "arm": self.arm, "how": self.how, "runs": len(accuracies), "mean": float(np.mean(accuracies)),
@@ -115,11 +115,8 @@ def _write_predictions_report(folder: Path, out: Path) -> str:
     rows, pictures = [], []
     for (run, data), group in table.groupby(["run", "data"], sort=False):
         labels = in_order(set(group["expression"]))
-        true = group["expression"].map(labels.index).to_numpy()
-        figures = Evaluation(group[list(labels)].to_numpy(float), true, None)
-        names = tuple(group["subject"]), tuple(group["image"])
-        outcome = RunOutcome(str(run), 0, labels, figures, *names)
-        cells = [f"{figures.summary()[name]:.3f}" for name in _SUMMARY]
+        outcome = RunOutcome(str(run), 0, Predictions(group, labels))
+        cells = [f"{outcome.predictions.summary()[name]:.3f}" for name in _SUMMARY]
         rows.append((str(run), str(data), str(len(group)), *cells))
         pictures.append(Picture("Confusion", rendered(confusion_figure([outcome])), "", f"{run} on {data}"))
     found = Table("predictions", ("run", "data", "images", *_SUMMARY.values()), tuple(rows))
@@ -203,11 +200,11 @@ def _outcomes(arm: str, runs: pd.DataFrame, predictions: pd.DataFrame, views: tu
         parts = [read[run.run, view] for view in views]
         logs = [np.log(np.maximum(part[list(labels)].to_numpy(float), 1e-5)) for part in parts]
         mean = np.exp(np.mean(logs, axis=0))
-        true = parts[0]["expression"].map(labels.index).to_numpy()
-        evaluation = Evaluation(mean / mean.sum(axis=1, keepdims=True), true, None)
+        table = parts[0][["image", "subject", "expression"]].assign(
+            **dict(zip(labels, (mean / mean.sum(axis=1, keepdims=True)).T, strict=True))
+        )
         number = 1000 * int(run.seed) + int(run.fold)  # runs are paired by seed and fold
-        images, subjects = tuple(parts[0]["image"]), tuple(parts[0]["subject"])
-        outcomes.append(RunOutcome(arm, number, labels, evaluation, subjects, images))
+        outcomes.append(RunOutcome(arm, number, Predictions(table, labels)))
     return outcomes
 
 

@@ -4,14 +4,13 @@ JSON carries the numbers themselves (`ifgan.experiments.report.write_results`).
 """
 
 import math
-from itertools import chain
 
 import numpy as np
 
 from ifgan import metrics
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import accuracy_interval
-from ifgan.experiments.outcome import pooled_confusion, pooled_predictions
+from ifgan.experiments.outcome import pooled
 from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, of_own_people, outcomes_of
 from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.variants import variant_of
@@ -94,17 +93,16 @@ def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
     if not outcomes:
         return (f"0 of {of}", *(DASH,) * 7, trained, minutes)
     low, high = accuracy_interval(outcomes)
-    l1 = [outcome.evaluation.l1 for outcome in outcomes if outcome.evaluation.l1 is not None]
-    probabilities, true = pooled_predictions(outcomes)
-    confusion = pooled_confusion(outcomes)
+    l1 = [outcome.predictions.l1 for outcome in outcomes if outcome.predictions.l1 is not None]
+    predictions = pooled(outcomes)
     return (
         f"{len(outcomes)} of {of}" if len(outcomes) < of else str(of),
-        str(len(set(chain.from_iterable(outcome.images for outcome in outcomes))) if group[0].other_set else len(true)),
+        str(predictions.table["image"].nunique() if group[0].other_set else len(predictions)),
         _mean(group),
-        f"{metrics.accuracy(confusion):.3f}",
+        f"{predictions.accuracy:.3f}",
         f"{low:.3f} to {high:.3f}" if math.isfinite(low) else DASH,
-        f"{metrics.macro_f1(confusion):.3f}",
-        f"{metrics.expected_calibration_error(probabilities, true):.3f}",
+        f"{metrics.macro_f1(predictions.confusion):.3f}",
+        f"{metrics.expected_calibration_error(predictions.probabilities, predictions.true):.3f}",
         f"{np.mean(l1):.4f}" if l1 else DASH,
         trained,
         minutes,
@@ -133,7 +131,7 @@ def accuracy_table(records: list[RunRecord], plan: Plan | None = None, split: He
 
 
 def _mean(group: list[RunRecord]) -> str:
-    accuracies = [metrics.accuracy(outcome.evaluation.confusion) for outcome in outcomes_of(group)]
+    accuracies = [outcome.predictions.accuracy for outcome in outcomes_of(group)]
     if not accuracies:
         return DASH
     return f"{np.mean(accuracies):.3f}" + (f" ± {np.std(accuracies, ddof=1):.3f}" if len(accuracies) > 1 else "")
@@ -170,4 +168,4 @@ def run_table(records: list[RunRecord]) -> Table:
 def _accuracy(record: RunRecord | None) -> str:
     if record is None or record.outcome is None:
         return DASH
-    return f"{metrics.accuracy(record.outcome.evaluation.confusion):.3f}"
+    return f"{record.outcome.predictions.accuracy:.3f}"

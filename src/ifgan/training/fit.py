@@ -23,7 +23,7 @@ from ifgan.models.ifgan import IFGAN
 from ifgan.progress import track
 from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
-from ifgan.training.evaluate import Evaluation, evaluate
+from ifgan.training.evaluate import Predictions, evaluate
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import (
@@ -90,12 +90,12 @@ def fit(
     while progress.epoch < config.optimizer.epochs:
         started = time.monotonic()
         losses = train_epoch(session, nets, progress)
-        evaluation = _validated(session, nets, progress)
-        record = {"epoch": progress.epoch + 1, "train": losses, "validation": evaluation.summary()}
+        predictions = _validated(session, nets, progress)
+        record = {"epoch": progress.epoch + 1, "train": losses, "validation": predictions.summary()}
         if session.leads:
             run.log(record | {"seconds": round(time.monotonic() - started, 1)})
             session.say(_line(config, record, time.monotonic() - started))
-        keep_best(session, nets, progress, evaluation)
+        keep_best(session, nets, progress, predictions)
         progress.epoch, progress.step, progress.sums = progress.epoch + 1, 0, {}
         checkpoint(session, nets, progress)
         if watch is not None:
@@ -130,7 +130,7 @@ def _trained(session: Session, nets: Networks) -> Trained:
     return Trained(nets.tested, session.train.labels, session.config, about={})
 
 
-def _validated(session: Session, nets: Networks, progress: Progress) -> Evaluation:
+def _validated(session: Session, nets: Networks, progress: Progress) -> Predictions:
     try:
         return evaluate(_trained(session, nets), session.validation, what="validation" if session.leads else "")
     except InputError as error:
@@ -187,17 +187,17 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
             group["lr"] = config.optimizer.learning_rates[name] * factor
 
 
-def keep_best(session: Session, nets: Networks, progress: Progress, evaluation: Evaluation) -> None:
+def keep_best(session: Session, nets: Networks, progress: Progress, predictions: Predictions) -> None:
     """Write the kept checkpoint when this epoch is it, with the temperature that fits its validation images."""
-    config, accuracy, loss = session.config, float(evaluation.summary()["accuracy"] or 0.0), evaluation.loss
+    config, accuracy, loss = session.config, predictions.accuracy, predictions.loss
     best = merit(config, progress.best_epoch, progress.best_accuracy, progress.best_loss)
     if merit(config, progress.epoch, accuracy, loss) <= best:
         return
     progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
     if session.leads:
-        about = {"epoch": progress.epoch + 1, "selection": selection(config), "validation": evaluation.summary()}
+        about = {"epoch": progress.epoch + 1, "selection": selection(config), "validation": predictions.summary()}
         about["parts"] = list(parts_in_force(config, progress.epoch))
-        temperature = fit_temperature(evaluation.probabilities, evaluation.true)
+        temperature = fit_temperature(predictions.probabilities, predictions.true)
         save_trained(session.run.best, replace(_trained(session, nets), about=about, temperature=temperature))
 
 
