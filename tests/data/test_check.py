@@ -9,7 +9,7 @@ from PIL import Image
 from ifgan.cli import main
 from ifgan.data.check import check
 from ifgan.data.folds import Fold, make_folds
-from ifgan.data.leaks import look_at, near_pairs, same_pixels
+from ifgan.data.leaks import fingerprint_of, near_pairs, same_pixels
 from ifgan.data.sample import read_manifest, write_manifest
 from ifgan.data.splits import folds_of
 from ifgan.errors import InputError
@@ -107,7 +107,7 @@ def test_nearly_the_same_picture_across_the_split_is_a_warning(official, make):
 
 
 def test_different_people_are_not_nearly_the_same(drawn):
-    looks = [look_at(drawn.draw_face(seed, expression="fear")[0]) for seed in range(30)]
+    looks = [fingerprint_of(drawn.draw_face(seed, expression="fear")[0]) for seed in range(30)]
     assert len(near_pairs(looks, [str(seed) for seed in range(30)])) <= 1
     assert same_pixels(looks) == []
 
@@ -118,7 +118,7 @@ def test_near_pairs_equals_the_plain_double_loop():
         np.asarray(Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((256, 256))) for _ in "12345"
     ]
     images += [np.clip(images[i % 5].astype(int) + i, 0, 255).astype(np.uint8) for i in range(150)]
-    looks, parts = [look_at(image) for image in images], [str(i % 3) for i in range(len(images))]
+    looks, parts = [fingerprint_of(image) for image in images], [str(i % 3) for i in range(len(images))]
 
     def near(a, b):
         x, y = (look.grey.astype(float) - look.grey.mean() for look in (a, b))
@@ -131,7 +131,7 @@ def test_near_pairs_equals_the_plain_double_loop():
 
 
 def test_flat_pictures_are_no_near_pairs():
-    looks = [look_at(np.full((256, 256, 3), value, np.uint8)) for value in (0, 90)]
+    looks = [fingerprint_of(np.full((256, 256, 3), value, np.uint8)) for value in (0, 90)]
     assert near_pairs(looks, ["a", "b"]) == [] and near_pairs([], []) == []
 
 

@@ -19,7 +19,7 @@ from ifgan.errors import InputError
 from ifgan.experiments.crossval import Protocol, Resources, crossval, jobs_of
 from ifgan.experiments.differences import comparisons
 from ifgan.experiments.jobs import JobEnd, told_by_ray
-from ifgan.experiments.plots import few_subjects_figure
+from ifgan.experiments.plots import subjects_trained_figure
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import read_plan, read_runs
 from ifgan.experiments.table import DASH
@@ -188,7 +188,7 @@ def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path:
     table = method_table(records, read_plan(tmp_path / "runs"))
     assert [row[1] for row in table.rows] == ["baseline train_subjects=1", "baseline train_subjects=all"]
     assert comparisons(records) == {}  # other people trained: no pair
-    figure = few_subjects_figure(records)
+    figure = subjects_trained_figure(records)
     assert figure is not None
     (line, *_), *_ = figure.axes[0].containers
     assert line.get_xdata().tolist() == [1, 2]
@@ -197,9 +197,9 @@ def test_a_comparison_over_numbers_of_training_subjects(colours: Path, tmp_path:
         for record in records
         for epochs in [4 // record.train_subjects]
     ]
-    (line, *_), *_ = few_subjects_figure(longer).axes[0].containers
+    (line, *_), *_ = subjects_trained_figure(longer).axes[0].containers
     assert line.get_xdata().tolist() == [1, 2]
-    assert len(few_subjects_figure([*records, *longer]).axes[0].containers) > 1  # one number, two lengths: apart
+    assert len(subjects_trained_figure([*records, *longer]).axes[0].containers) > 1  # one number, two lengths: apart
     write_report(tmp_path / "runs", tmp_path / "report")
     assert (tmp_path / "report" / "accuracy_over_training_subjects.png").exists()
 

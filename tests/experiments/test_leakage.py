@@ -13,7 +13,7 @@ from sklearn.decomposition import PCA
 
 from ifgan.cli import main
 from ifgan.errors import InputError
-from ifgan.experiments.anonymisers import Plain, blurred, pixelated, stored, views_of
+from ifgan.experiments.anonymisers import PlainAnonymizers, blurred, pixelated, quantized_8bit, views_of
 from ifgan.experiments.evaluation import open_run
 from ifgan.experiments.leakage import measure_leakage, picture_groups
 from ifgan.experiments.leakage_report import Leakage
@@ -131,21 +131,21 @@ def test_squares_have_the_mean_of_what_was_there():
 
 
 def test_pictures_are_judged_as_files_hold_them():
-    values = stored(torch.tensor([-1.2, -1.0, 0.0011, 0.002, 1.0, 1.3]))
+    values = quantized_8bit(torch.tensor([-1.2, -1.0, 0.0011, 0.002, 1.0, 1.3]))
     np.testing.assert_allclose(values * 127.5 + 127.5, [0, 0, 128, 128, 255, 255], atol=1e-4)
 
 
 @pytest.mark.parametrize(("changes", "words"), [({"blur": 0.0}, "blur 0.0"), ({"blocks": 0}, "blocks 0")])
 def test_anonymisers_that_are_none(changes: dict, words: str):
     with pytest.raises(InputError, match=words):
-        Plain(**changes)
+        PlainAnonymizers(**changes)
 
 
 def test_every_view_is_what_it_is_called(home: Path):
     opened = open_run(home / "ifgan", home / "colours")
     system = opened.trained.system
     assert system.generator is not None and system.mixture is not None
-    views = views_of(opened.pairs, system.generator, system.mixture, Plain(1 / 8, 4))
+    views = views_of(opened.pairs, system.generator, system.mixture, PlainAnonymizers(1 / 8, 4))
     images = torch.stack([opened.pairs[0, index].image for index in range(len(opened.pairs))])
     with torch.inference_mode():
         faces = system.generator(images)

@@ -145,7 +145,7 @@ def test_a_generator_starts_from_another_as_a_whole(tmp_path: Path) -> None:
     assert torch_seed == torch.initial_seed()
     fresh = build_system(config, 2, pretrained="none").generator.up[0][1].weight
     assert not torch.equal(fresh, system.generator.up[0][1].weight)  # a checkpoint is rebuilt without the file
-    handed_on = Trained(system, ("anger", "fear"), config, {}).to_hand_on()
+    handed_on = Trained(system, ("anger", "fear"), config, {}).for_release()
     assert handed_on.config.generator.weights is None
     with pytest.raises(InputError, match="holds no G of this form"):
         build_system(tiny(generator_weights=str(path), generator_width=8), 2)

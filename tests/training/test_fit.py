@@ -28,9 +28,9 @@ from ifgan.training.schedule import (
     describe_phases,
     first_selectable,
     learning_rate_factor,
-    merit,
     parts_in_force,
     phase_at,
+    selection_key,
     what_is_missing,
 )
 from ifgan.training.step import blanked, joint_objective, train_step
@@ -118,9 +118,9 @@ def test_the_best_epoch_of_those_asked_for_is_kept_or_the_last(
 
 def test_an_early_epoch_is_kept_while_there_is_no_later_one() -> None:
     config = tiny(epochs=4, choose_from=0.5)
-    assert merit(config, 0, 0.5, 1.0) > merit(config, -1, -1.0, float("inf"))
-    assert merit(config, 2, 0.1, 3.0) > merit(config, 1, 0.9, 0.2)
-    assert merit(config, 3, 0.9, 0.1) > merit(config, 2, 0.9, 0.2) > merit(config, 3, 0.8, 0.1)
+    assert selection_key(config, 0, 0.5, 1.0) > selection_key(config, -1, -1.0, float("inf"))
+    assert selection_key(config, 2, 0.1, 3.0) > selection_key(config, 1, 0.9, 0.2)
+    assert selection_key(config, 3, 0.9, 0.1) > selection_key(config, 2, 0.9, 0.2) > selection_key(config, 3, 0.8, 0.1)
 
 
 def test_killed_anywhere_and_resumed_equals_unbroken(prepared: Path, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_running_mean_is_the_mean_and_is_kept(tmp_path: Path) -> None:
     for step in range(4):
         with torch.no_grad():
             weight.fill_(float(step * step))
-        nets.follow()
+        nets.update_averaged()
         mean = weight[0, 0].item() if mean is None else 0.75 * mean + 0.25 * weight[0, 0].item()
     assert mean is not None and mean > 0
     assert torch.allclose(nets.tested.classifier.head.weight, torch.tensor(mean))
@@ -58,8 +58,8 @@ def test_the_running_mean_is_the_mean_and_is_kept(tmp_path: Path) -> None:
     save_state(tmp_path / "last.safetensors", nets, Progress())
     again = build_networks(config, 3, make_accelerator(config))
     load_state(tmp_path / "last.safetensors", again)
-    again.follow()
-    nets.follow()
+    again.update_averaged()
+    nets.update_averaged()
     for name, value in nets.tested.state_dict().items():
         assert torch.equal(again.tested.state_dict()[name], value), name
 

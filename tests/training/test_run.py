@@ -20,7 +20,7 @@ from ifgan.training.fit import fit
 from ifgan.training.run import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import check_taught
+from ifgan.training.schedule import check_generator_has_loss
 from tiny_runs import make_prepared, tiny, train_tiny
 
 
@@ -123,7 +123,7 @@ def test_the_schedule_reaches_the_weights(prepared: Path, tmp_path: Path) -> Non
 def test_some_loss_teaches_the_generator_in_every_epoch(method: str, changes: dict, taught: bool) -> None:
     config = with_variant(make_config("cpu"), method).changed(**changes)
     with nullcontext() if taught else pytest.raises(InputError, match="no loss teaches the generator in epoch 1"):
-        check_taught(config)
+        check_generator_has_loss(config)
 
 
 def test_settings_that_teach_nothing_train_no_run(prepared: Path, tmp_path: Path) -> None:

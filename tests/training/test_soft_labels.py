@@ -124,5 +124,5 @@ def test_a_step_with_soft_labels(method: str) -> None:
     first = train_step(nets, batch_of(), config, accelerator, 0)["softmax"]
     for step in range(1, 30):
         last = train_step(nets, batch_of(), config, accelerator, step)["softmax"]
-        nets.follow()
+        nets.update_averaged()
     assert last < first

@@ -176,12 +176,12 @@ def leakage(
         blur: to compare with: the blur's standard deviation as a share of the image's side
         blocks: to compare with: how many squares a side of the pixelated image has
     """
-    from ifgan.experiments.anonymisers import Plain
+    from ifgan.experiments.anonymisers import PlainAnonymizers
     from ifgan.experiments.leakage import measure_leakage
     from ifgan.experiments.leakage_report import write_leakage
 
     found = measure_leakage(
-        run, data, baseline=baseline, people=people, groups=groups, plain=Plain(blur=blur, blocks=blocks)
+        run, data, baseline=baseline, people=people, groups=groups, plain=PlainAnonymizers(blur=blur, blocks=blocks)
     )
     write_leakage(found, run / "leakage" if out is None else out)
     print(found.table().text())

@@ -61,13 +61,13 @@ def export(model: str, *, out: Path, format: Literal["safetensors", "run"] = "sa
     if format == "run":
         from ifgan.training.adopted import adopt
 
-        adopt(load_trained(source).to_hand_on(), out, sys.argv)
+        adopt(load_trained(source).for_release(), out, sys.argv)
         print(f"{out}: whom the model has seen is not known; measure it with --people all")
         return 0
     if out.suffix != f".{format}":
         raise InputError(f"{out}: expected a name that ends in .{format}")
     if out.exists() and out.samefile(source):
         raise InputError(f"{out}: is the model itself; choose another name")
-    save_trained(out, load_trained(source).to_hand_on(), half=not full)
+    save_trained(out, load_trained(source).for_release(), half=not full)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -28,14 +28,14 @@ def train(
     from ifgan.training.run import train_run
     from ifgan.training.run_data import SplitChoice, load_run_data
     from ifgan.training.run_folder import RunFolder
-    from ifgan.training.schedule import check_phases, check_taught, describe_phases
+    from ifgan.training.schedule import check_generator_has_loss, check_phases, describe_phases
 
     choice = SplitChoice(fold, rule, folds, folds_file, train_subjects)
     run_data = load_run_data(data, choice, extra=extra, averages_from=averages, leaks=leaks, seed=config.run.seed)
     print(run_data.describe())
     if dry_run:
         check_phases(config)
-        check_taught(config)
+        check_generator_has_loss(config)
         print("\n".join(describe_phases(config)))
         _describe_networks(config, len(run_data.labels))
         return 0

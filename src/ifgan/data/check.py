@@ -15,7 +15,7 @@ from typing import Any
 
 from ifgan.data.counts import Counts, count
 from ifgan.data.folds import Fold, fold_faults
-from ifgan.data.leaks import Look, look_at, near_pairs, same_pixels
+from ifgan.data.leaks import Fingerprint, fingerprint_of, near_pairs, same_pixels
 from ifgan.data.sample import SPLITS, Sample, read_manifest
 from ifgan.data.splits import split_samples
 from ifgan.errors import InputError, PictureError, some_of
@@ -24,7 +24,7 @@ from ifgan.faces.picture import open_picture
 from ifgan.progress import track
 from ifgan.workers import map_in_order
 
-Seen = list[tuple[Sample, Look]]
+Seen = list[tuple[Sample, Fingerprint]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None 
     """
     folder = Path(folder)
     samples = read_manifest(folder)
-    folds, strangers = _of_the_set(samples, folds or [])
+    folds, absent = _of_the_set(samples, folds or [])
     faults, seen = _seen(folder, samples, workers)
     leaks, twice = _same_pictures(seen)
     problems = [
@@ -85,7 +85,7 @@ def check(folder: Path, folds: list[Fold] | None = None, *, workers: int | None 
         *_finding("the same image twice in a part", twice),
         *_finding("nearly the same image in two parts", _near_pictures(seen)),
         *_finding("in images/, but not in the manifest", _unlisted(folder, samples)),
-        *_finding("in the folds, but not in the set", strangers),
+        *_finding("in the folds, but not in the set", absent),
     ]
     sizes = tuple(_sizes(samples, fold) for fold in folds)
     return CheckReport(folder, count(samples), tuple(problems), tuple(warnings), sizes)
@@ -99,7 +99,7 @@ def _finding(what: str, cases: list[str]) -> list[str]:
 def _seen(folder: Path, samples: list[Sample], workers: int | None) -> tuple[list[str], Seen]:
     """Why images can't be used, and a look at the others."""
 
-    def look(sample: Sample) -> Look | str:
+    def look(sample: Sample) -> Fingerprint | str:
         path = folder / sample.image
         try:
             image = open_picture(path)
@@ -107,11 +107,11 @@ def _seen(folder: Path, samples: list[Sample], workers: int | None) -> tuple[lis
             return f"{sample.image}: {str(error).removeprefix(f'{path}: ')}"
         if image.shape != ALIGNED_SHAPE:
             return f"{sample.image}: is {image.shape[1]}x{image.shape[0]}, expected 256x256"
-        return look_at(image)
+        return fingerprint_of(image)
 
     looks = list(track(map_in_order(look, samples, workers), "check", len(samples)))
     faults = [found for found in looks if isinstance(found, str)]
-    return faults, [(s, found) for s, found in zip(samples, looks, strict=True) if isinstance(found, Look)]
+    return faults, [(s, found) for s, found in zip(samples, looks, strict=True) if isinstance(found, Fingerprint)]
 
 
 def _part(sample: Sample) -> str:
@@ -153,7 +153,7 @@ def _shared_subjects(samples: list[Sample]) -> list[str]:
 
 
 def _split_problems(samples: list[Sample]) -> list[str]:
-    return _why_not(samples, None) if any(sample.split for sample in samples) else []
+    return _excluded_because(samples, None) if any(sample.split for sample in samples) else []
 
 
 def _of_the_set(samples: list[Sample], folds: list[Fold]) -> tuple[list[Fold], list[str]]:
@@ -164,10 +164,10 @@ def _of_the_set(samples: list[Sample], folds: list[Fold]) -> tuple[list[Fold], l
 
 def _fold_problems(samples: list[Sample], folds: list[Fold]) -> list[str]:
     faults = fold_faults(folds, {sample.subject for sample in samples})
-    return _finding("folds", faults) + [fault for fold in folds for fault in _why_not(samples, fold)]
+    return _finding("folds", faults) + [fault for fold in folds for fault in _excluded_because(samples, fold)]
 
 
-def _why_not(samples: list[Sample], fold: Fold | None) -> list[str]:
+def _excluded_because(samples: list[Sample], fold: Fold | None) -> list[str]:
     try:
         split_samples(samples, fold)
     except InputError as error:

@@ -26,7 +26,7 @@ _ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Fingerprint:
     """What is kept of an image: SHA-256 of its pixels, (4,) uint64 gradient signs, (1024,) uint8 grey reduction."""
 
     digest: bytes
@@ -34,16 +34,16 @@ class Look:
     grey: np.ndarray
 
 
-def look_at(image_hwc_uint8: np.ndarray) -> Look:
+def fingerprint_of(image_hwc_uint8: np.ndarray) -> Fingerprint:
     """The signs are those of horizontal steps in a 16 x 17 reduction; brightness and contrast don't change them."""
     grey = Image.fromarray(image_hwc_uint8).convert("L")
     small = np.asarray(grey.resize((_SIGNS + 1, _SIGNS), Image.Resampling.BOX), dtype=np.int16)  # (16, 17)
     signs = np.packbits(np.diff(small, axis=1) > 0).view(np.uint64)  # (4,)
     reduction = np.asarray(grey.resize((_GREY, _GREY), Image.Resampling.BOX)).ravel()  # (1024,)
-    return Look(hashlib.sha256(image_hwc_uint8.tobytes()).digest(), signs, reduction)
+    return Fingerprint(hashlib.sha256(image_hwc_uint8.tobytes()).digest(), signs, reduction)
 
 
-def same_pixels(looks: list[Look]) -> list[list[int]]:
+def same_pixels(looks: list[Fingerprint]) -> list[list[int]]:
     """Groups of indices whose images are equal, two or more each, in the order of the first."""
     groups: dict[bytes, list[int]] = {}
     for index, look in enumerate(looks):
@@ -51,7 +51,7 @@ def same_pixels(looks: list[Look]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def near_pairs(looks: list[Look], parts: list[str]) -> list[tuple[int, int]]:
+def near_pairs(looks: list[Fingerprint], parts: list[str]) -> list[tuple[int, int]]:
     """Index pairs of nearly the same, not equal, images that lie in different ``parts``.
 
     Every pair of two parts is compared, in blocks: FER2013's 29,000 with its other 3,600 take some seconds.
@@ -86,7 +86,7 @@ def leaks_between(training: list[Path], held_out: list[Path]) -> list[Leak]:
 
     Raises PictureError that names an image which can't be read.
     """
-    looks = looks_of([*training, *held_out])
+    looks = fingerprints_of([*training, *held_out])
     parts = ["training"] * len(training) + ["held out"] * len(held_out)
     pairs = {pair: False for pair in near_pairs(looks, parts)}
     for group in same_pixels(looks):
@@ -94,9 +94,9 @@ def leaks_between(training: list[Path], held_out: list[Path]) -> list[Leak]:
     return [Leak(i, j - len(training), exact) for (i, j), exact in sorted(pairs.items())]
 
 
-def looks_of(paths: Iterable[Path]) -> list[Look]:
+def fingerprints_of(paths: Iterable[Path]) -> list[Fingerprint]:
     """A look at every file; files that were looked at before in this process, and haven't changed, only once."""
-    return list(map_in_order(lambda path: _look_at_file(path, _changed_ns(path)), paths))
+    return list(map_in_order(lambda path: _fingerprint_of_file(path, _changed_ns(path)), paths))
 
 
 def _changed_ns(path: Path) -> int:
@@ -107,10 +107,10 @@ def _changed_ns(path: Path) -> int:
 
 
 @lru_cache(maxsize=50_000)
-def _look_at_file(path: Path, _at_ns: int) -> Look:
-    return look_at(open_picture(path))
+def _fingerprint_of_file(path: Path, _at_ns: int) -> Fingerprint:
+    return fingerprint_of(open_picture(path))
 
 
-def _correlate(one: Look, other: Look) -> bool:
+def _correlate(one: Fingerprint, other: Fingerprint) -> bool:
     a, b = (look.grey - look.grey.mean() for look in (one, other))
     return float(a @ b) >= NEAR_CORRELATION * float(np.linalg.norm(a) * np.linalg.norm(b)) > 0

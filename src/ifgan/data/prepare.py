@@ -19,11 +19,11 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ifgan.data.content_hash import SOURCE
 from ifgan.data.prepare_report import PrepareReport, begin, finish
 from ifgan.data.readers import read, reader_options
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.data.sample import UNKNOWN, Sample
-from ifgan.data.source_mark import SOURCE
 from ifgan.errors import InputError
 from ifgan.faces.align import align_face
 from ifgan.faces.picture import as_picture, to_png

@@ -52,7 +52,7 @@ def split_samples(samples: Iterable[Sample], fold: Fold | None = None, *, seed: 
     return parts
 
 
-def few_subjects(train: list[Sample], number: int, *, seed: int) -> list[Sample]:
+def subsample_subjects(train: list[Sample], number: int, *, seed: int) -> list[Sample]:
     """The training images of ``number`` people, drawn by ``seed``; whoever is among few is among more.
 
     Raises InputError for fewer people than that, unknown ones, and when they don't show every expression.

@@ -19,7 +19,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True)
-class Plain:
+class PlainAnonymizers:
     """The anonymisers that anybody has. ``blur``: standard deviation of the Gaussian as a share of the image's side;
     ``blocks``: how many squares of one colour a side has.
     """
@@ -35,7 +35,7 @@ class Plain:
             raise InputError(f"blocks {self.blocks}: expected at least 1")
 
 
-def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: Plain) -> dict[str, Tensor]:
+def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: PlainAnonymizers) -> dict[str, Tensor]:
     """Name to images, (M, 3, S, S) in [-1, 1] each, in the order of ``pairs``; all of them in the 256 steps that a
     image file has, since that is what would be handed on.
     """
@@ -50,10 +50,10 @@ def views_of(pairs: FacePairs, generator: Generator, mixture: Mixture, plain: Pl
         "mixture": mixture(generated.to(device_of(mixture))).cpu(),
         "average face": torch.stack([item.average for item in items]),
     }
-    return {name: stored(images) for name, images in views.items()}
+    return {name: quantized_8bit(images) for name, images in views.items()}
 
 
-def stored(images: Tensor) -> Tensor:
+def quantized_8bit(images: Tensor) -> Tensor:
     """The nearest images with 8 bits a channel, in [-1, 1] again."""
     return images.add(1.0).mul(127.5).round().clamp(0, 255).div(127.5).sub(1.0)
 

@@ -17,7 +17,7 @@ from ifgan.experiments.group_measures import accuracy, difference, interval, mac
 from ifgan.experiments.outcome import RunOutcome, pooled
 from ifgan.experiments.picture_files import write_figure
 from ifgan.experiments.plots import reliability_figure
-from ifgan.experiments.run_records import by_method, by_set, on_other_sets, read_runs
+from ifgan.experiments.run_records import by_method, by_set, cross_dataset, read_runs
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
 from ifgan.training.evaluate import Predictions
@@ -67,7 +67,7 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; null for what can't be told."""
-        rows = [{name: _told(value) for name, value in asdict(row).items()} for row in self.rows]
+        rows = [{name: _plain(value) for name, value in asdict(row).items()} for row in self.rows]
         return {"groups": rows, "worst": {attribute: row.group for attribute, row in self.worst.items()}}
 
 
@@ -83,7 +83,7 @@ def audit(runs: Path, data: Path, split: str = "test") -> tuple[list[Audit], dic
         raise InputError(f"{data}: its manifest knows nobody's {', '.join(ATTRIBUTES)}; there are no groups to compare")
     name, records = data.resolve().name, read_runs(runs, split)
     own = {name: [record for record in records if record.data == name]}
-    elsewhere = {} if own[name] or split != "test" else by_set(on_other_sets(records))
+    elsewhere = {} if own[name] or split != "test" else by_set(cross_dataset(records))
     of_set = {trained: group for trained, group in (own | elsewhere).items() if (group and group[0].tested_on == name)}
     groups = {
         method if len(of_set) == 1 else f"{method} on {trained}": outcomes
@@ -142,9 +142,9 @@ def age_band(age: str) -> str:
     return next((f"{low}-{high}" if high < 200 else f"{low}+" for low, high in AGE_BANDS if years < high + 1), age)
 
 
-def _told(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_told(item) for item in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and np.isnan(value) else value
 
 

@@ -74,15 +74,15 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
     if seen := _seen(record, samples):
         raise InputError(f"{data}: the run was trained or validated on {len(seen)} of its people ({some_of(seen, 3)})")
     known: list[LocatedSample] = []
-    strangers: list[LocatedSample] = []
+    unknown: list[LocatedSample] = []
     for sample in samples:
-        (known if sample.expression in trained.labels else strangers).append(LocatedSample(data, sample))
+        (known if sample.expression in trained.labels else unknown).append(LocatedSample(data, sample))
     if not known:
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
     averages, config = read_averages(run.path / "average_faces"), trained.config
     form = InputForm.from_config(config)
     pairs = FacePairs(known, trained.labels, averages, config.preprocess.image_size, form=form, seed=config.run.seed)
-    return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), strangers
+    return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), unknown
 
 
 def _seen(record: dict[str, Any], samples: list[Sample]) -> list[str]:
@@ -114,15 +114,15 @@ def evaluate_unseen(run_path: Path, data: Path) -> RunOutcome:
     under the set's name. An image whose expression the run doesn't know is wrong, whatever is said. Raises InputError
     like `open_unseen`.
     """
-    opened, strangers = open_unseen(run_path, data)
+    opened, unknown = open_unseen(run_path, data)
     refuse_oracle(opened.run, opened.trained)
     trained = opened.trained
-    labels = in_order({*trained.labels, *(item.sample.expression for item in strangers)})
+    labels = in_order({*trained.labels, *(item.sample.expression for item in unknown)})
     predictions = evaluate(trained, opened.pairs, what="evaluation")
     parts = [predictions.table]
-    if strangers:
+    if unknown:
         grey = {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in labels}  # an average that nobody looks at
-        pairs = FacePairs(strangers, labels, grey, trained.config.preprocess.image_size, form=opened.pairs.form)
+        pairs = FacePairs(unknown, labels, grey, trained.config.preprocess.image_size, form=opened.pairs.form)
         parts.append(evaluate(trained, pairs, what="evaluation").table)
     table = pd.concat(parts, ignore_index=True).reindex(columns=[*_ABOUT, *labels], fill_value=0.0)
     outcome = _outcome(opened, Predictions(table, labels, predictions.l1))

@@ -13,7 +13,7 @@ from ifgan.training.evaluate import Predictions
 _DRAWS = 1000
 Interval = tuple[float, float]
 Measure = Callable[[np.ndarray, np.ndarray], float]  # probabilities (M, N), true (M,) -> a number
-NOBODY = (float("nan"), float("nan"))
+NO_INTERVAL = (float("nan"), float("nan"))
 
 
 def accuracy(predictions: Predictions) -> tuple[float, float, float]:
@@ -25,7 +25,7 @@ def interval(predictions: Predictions, measure: Measure) -> Interval:
     """Of a measure that is no mean: bootstrap over units, nan for a single one."""
     place, names = pd.factorize(predictions.units)
     if len(names) < 2:
-        return NOBODY
+        return NO_INTERVAL
     probabilities, true, found = predictions.probabilities, predictions.true, []
     for often in _drawn(len(names), "measure"):
         drawn = np.repeat(np.arange(len(place)), often[place])
@@ -43,10 +43,10 @@ def difference(of: Predictions, others: Predictions) -> tuple[float, float, floa
     and the interval for a single unit in either.
     """
     if not len(others):
-        return (float("nan"), *NOBODY)
+        return (float("nan"), *NO_INTERVAL)
     gap = of.accuracy - others.accuracy
     if min(of.units.nunique(), others.units.nunique()) < 2:
-        return gap, *NOBODY
+        return gap, *NO_INTERVAL
     return gap, *_middle(_drawn_accuracies(of, "of") - _drawn_accuracies(others, "others"))
 
 

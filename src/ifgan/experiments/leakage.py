@@ -16,7 +16,7 @@ from torch import Tensor
 from ifgan.data.pairs import FacePairs
 from ifgan.data.sample import Sample
 from ifgan.errors import InputError
-from ifgan.experiments.anonymisers import Plain, views_of
+from ifgan.experiments.anonymisers import PlainAnonymizers, views_of
 from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
 from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
@@ -39,7 +39,7 @@ def measure_leakage(
     baseline: Path | None = None,
     people: People = "test",
     groups: Groups = "expression",
-    plain: Plain | None = None,
+    plain: PlainAnonymizers | None = None,
 ) -> Leakage:
     """Measure it on a run's own test people, or on everybody in a set that the run has not seen (``people`` all).
 
@@ -53,14 +53,14 @@ def measure_leakage(
     system = trained.with_generator(run)
     other = None if baseline is None else _baseline(Path(baseline), Path(run), trained)
     kinds = _kinds(other)
-    found, strangers = _pairs(Path(run), Path(data), people)
-    pairs, left_out = _askable(found, groups, Path(data))
-    left_out |= {"images of expressions that the run doesn't know": strangers} if strangers else {}
+    found, unknown = _pairs(Path(run), Path(data), people)
+    pairs, left_out = _with_enough_images(found, groups, Path(data))
+    left_out |= {"images of expressions that the run doesn't know": unknown} if unknown else {}
     samples = [located.sample for located in pairs.samples]
     subjects, expressions = (np.array([getattr(s, name) for s in samples]) for name in ("subject", "expression"))
     group_of = expressions if groups == "expression" else picture_groups(subjects, [_taken(s) for s in samples])
     system.mixture.averages.copy_(pairs.average_inputs())
-    views = views_of(pairs, system.generator, system.mixture, plain or Plain())
+    views = views_of(pairs, system.generator, system.mixture, plain or PlainAnonymizers())
     vectors = {
         (view, kind): vectors_of(pictures) for view, pictures in views.items() for kind, vectors_of in kinds.items()
     }
@@ -112,11 +112,11 @@ def _pairs(run: Path, data: Path, people: People) -> tuple[FacePairs, int]:
     """The images, and how many of expressions that the run doesn't know are not among them."""
     if people == "test":
         return open_run(run, data, "test").pairs, 0
-    opened, strangers = open_unseen(run, data)
-    return opened.pairs, len(strangers)
+    opened, unknown = open_unseen(run, data)
+    return opened.pairs, len(unknown)
 
 
-def _askable(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, dict[str, int]]:
+def _with_enough_images(pairs: FacePairs, groups: Groups, data: Path) -> tuple[FacePairs, dict[str, int]]:
     """Without people who would be missing from the probe's training part; who is left out, and how many that are."""
     of: dict[str, set[str]] = {}
     for located in pairs.samples:

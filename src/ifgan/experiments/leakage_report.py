@@ -79,7 +79,12 @@ class Leakage:
         """A row a view and kind of vector."""
         header = ("view", "vectors", *(f"person: {probe}" for probe in PROBES), "expression: linear probe")
         rows = tuple(
-            (row.view, row.vectors, *(self._told(row.right[probe]) for probe in PROBES), self._told(row.read))
+            (
+                row.view,
+                row.vectors,
+                *(self._with_interval(row.right[probe]) for probe in PROBES),
+                self._with_interval(row.read),
+            )
             for row in self.rows
         )
         people = len(set(self.subjects))
@@ -94,7 +99,7 @@ class Leakage:
             note += " Left out: " + ", ".join(f"{count} {name}" for name, count in self.left_out.items()) + "."
         return Table("Identity leakage", header, rows, note)
 
-    def _told(self, right: np.ndarray) -> str:
+    def _with_interval(self, right: np.ndarray) -> str:
         found = self.share(right)
         return f"{found['share']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 

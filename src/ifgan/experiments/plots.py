@@ -168,7 +168,7 @@ def subjects_figure(groups: dict[str, list[RunOutcome]]) -> "Figure | None":
     return figure
 
 
-def few_subjects_figure(records: list[RunRecord]) -> "Figure | None":
+def subjects_trained_figure(records: list[RunRecord]) -> "Figure | None":
     """Accuracy on the test people over the number of people who trained, a line a method: mean over folds, and its
     standard deviation. None where no run was asked for few, or none was evaluated.
     """

@@ -69,8 +69,8 @@ def reidentified(vectors: np.ndarray, people: np.ndarray, groups: np.ndarray, pr
     right = np.zeros(len(people), bool)
     for group in sorted(set(groups)):
         asked = groups == group
-        if strangers := sorted(set(people[asked]) - set(people[~asked])):
-            raise InputError(f"subject {strangers[0]} has images of {group} only: the probe can't have learnt it")
+        if untrained := sorted(set(people[asked]) - set(people[~asked])):
+            raise InputError(f"subject {untrained[0]} has images of {group} only: the probe can't have learnt it")
         right[asked] = probe(vectors[~asked], people[~asked], vectors[asked]) == people[asked]
     return right
 

@@ -23,8 +23,8 @@ from ifgan.experiments.run_records import (
     RunRecord,
     by_method,
     by_set,
-    of_own_people,
-    on_other_sets,
+    cross_dataset,
+    in_domain,
     outcomes_of,
     read_plan,
     read_runs,
@@ -79,7 +79,7 @@ def write_report(
     for picture in pictures:
         write_bytes(out / picture.file_name, picture.png)
     write_results(tested, out, split, against)
-    own = of_own_people(tested)
+    own = in_domain(tested)
     content = {"lead": _lead(own, split), "tables": tables, "verdicts": verdicts(found), "notes": paragraphs}
     content["verdict"] = verdicts(leading(found))
     records = [{"name": record.name, "record": _record(record)} for record in own]
@@ -103,7 +103,7 @@ def _tested(runs: Path, split: HeldOut | None) -> tuple[list[RunRecord], Plan | 
     plan = read_plan(runs)
     split = split or _measured(runs)
     records = read_runs(runs, split)
-    return records + (on_other_sets(records) if split == "test" else []), plan, split
+    return records + (cross_dataset(records) if split == "test" else []), plan, split
 
 
 def _measured(runs: Path) -> HeldOut:
@@ -117,7 +117,7 @@ def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test", 
     ``out``/<set>-to-<set> across data sets; of validation, results_validation.json.
     """
     groups, found = by_set(records), comparisons(records, against)
-    own = set(by_set(of_own_people(records)))
+    own = set(by_set(in_domain(records)))
     name = "results.json" if split == "test" else f"results_{split}.json"
     if len(own) > 1:
         (out / name).unlink(missing_ok=True)  # of the time when there was one set
@@ -144,8 +144,8 @@ def _tables(
     overview = accuracy_table(records, plan, split)
     tables = [method_table(records, plan, split), *([overview] if overview else [])]
     tables += [comparison_table(found)] if found else []
-    tables += [fold_table(of_own_people(records), plan, split)] if len({record.fold for record in records}) > 1 else []
-    return [*tables, run_table(of_own_people(records))]
+    tables += [fold_table(in_domain(records), plan, split)] if len({record.fold for record in records}) > 1 else []
+    return [*tables, run_table(in_domain(records))]
 
 
 def _lead(records: list[RunRecord], split: HeldOut) -> str:

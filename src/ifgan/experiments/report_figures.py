@@ -8,13 +8,13 @@ from ifgan.experiments.picture_files import Picture, rendered
 from ifgan.experiments.plots import (
     confusion_figure,
     curves_figures,
-    few_subjects_figure,
     folds_figure,
     forest_figure,
     reliability_figure,
     subjects_figure,
+    subjects_trained_figure,
 )
-from ifgan.experiments.run_records import RunRecord, by_method, by_set, of_own_people, outcomes_of
+from ifgan.experiments.run_records import RunRecord, by_method, by_set, in_domain, outcomes_of
 from ifgan.training.starting_weights import taken_over
 
 FOREST_NOTE = "Differences, with 95 % bootstrap intervals over subjects; filled: p < 0.05 over subjects and over folds."
@@ -34,7 +34,7 @@ def pictures_of(records: list[RunRecord], split: HeldOut, found: dict[str, list[
     for where, methods in groups.items():
         if any(len(outcomes) > 1 for outcomes in methods.values()):
             pictures.append(Picture(f"Result{where}", rendered(folds_figure(methods)), caption=FOLDS_NOTE))
-    own = of_own_people(records)
+    own = in_domain(records)
     pictures += _drawn(_shown(own), split, "transfer")
     for where, methods in groups.items():
         for name, outcomes in methods.items():
@@ -47,7 +47,7 @@ def pictures_of(records: list[RunRecord], split: HeldOut, found: dict[str, list[
             note = "Each subject's share of images predicted right, subjects sorted for each method by itself."
             pictures.append(Picture(f"Subjects{where}", rendered(subjects), note))
     for where, on_set in _named(records):
-        if few := few_subjects_figure(on_set):
+        if few := subjects_trained_figure(on_set):
             note = "Mean and standard deviation over the folds that were run."
             pictures.append(Picture(f"Accuracy over training subjects{where}", rendered(few), note))
     for where, on_set in _named(own):

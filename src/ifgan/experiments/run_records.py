@@ -12,7 +12,7 @@ from ifgan.experiments.published import published_accuracy
 from ifgan.experiments.variants import variant_of, variant_rank, without_variant
 from ifgan.files import read_object
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import merit
+from ifgan.training.schedule import selection_key
 
 _NOTHING = object()
 PLAN = "crossval.json"  # what a cross-validation was to do
@@ -100,7 +100,7 @@ class RunRecord:
 
     def _merit(self, line: dict[str, Any]) -> tuple[bool, float, float]:
         validation = line["validation"]
-        return merit(self.config, line["epoch"] - 1, validation["accuracy"], validation["loss"])
+        return selection_key(self.config, line["epoch"] - 1, validation["accuracy"], validation["loss"])
 
 
 def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:
@@ -113,7 +113,7 @@ def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:
     paths = sorted(path.parent for path in folder.rglob("config.yaml"))
     if not paths:
         raise InputError(f"{folder}: holds no run folder; expected one with config.yaml, as ifgan train makes")
-    records = _told_apart([_record(folder, path, split) for path in paths])
+    records = _with_telling_names([_record(folder, path, split) for path in paths])
     places: dict[tuple[str, str, int], str] = {}
     for record in records:
         place = (record.data, record.method, record.fold)
@@ -123,7 +123,7 @@ def read_runs(folder: Path, split: str = "test") -> list[RunRecord]:
     return sorted(records, key=_place)
 
 
-def on_other_sets(records: list[RunRecord]) -> list[RunRecord]:
+def cross_dataset(records: list[RunRecord]) -> list[RunRecord]:
     """The same runs across data sets: on every other set that `ifgan evaluate --people all` has tested them on, by set.
     Raises InputError for a broken record.
     """
@@ -148,7 +148,7 @@ def _record(folder: Path, path: Path, split_name: str) -> RunRecord:
     return RunRecord(name, run, config, split, environment, read_outcome(run, split_name), variant_of(config))
 
 
-def _told_apart(records: list[RunRecord]) -> list[RunRecord]:
+def _with_telling_names(records: list[RunRecord]) -> list[RunRecord]:
     """The same, with the settings in the name that differ among runs of one variant on one set; of a setting that most
     of them share, only the others' values are named.
     """
@@ -231,7 +231,7 @@ def by_set(records: list[RunRecord]) -> dict[str, list[RunRecord]]:
     return groups
 
 
-def of_own_people(records: list[RunRecord]) -> list[RunRecord]:
+def in_domain(records: list[RunRecord]) -> list[RunRecord]:
     """Those tested on the people whom their own fold kept apart, not across data sets."""
     return [record for record in records if not record.other_set]
 

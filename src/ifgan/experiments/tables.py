@@ -11,11 +11,11 @@ from ifgan import metrics
 from ifgan.data.sample import HeldOut
 from ifgan.experiments.comparison import accuracy_interval
 from ifgan.experiments.outcome import pooled
-from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, of_own_people, outcomes_of
+from ifgan.experiments.run_records import Plan, RunRecord, by_method, by_set, in_domain, outcomes_of
 from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.variants import variant_of
 
-_WHOSE: dict[HeldOut, str] = {
+_HELD_OUT: dict[HeldOut, str] = {
     "test": "images of people never seen",
     "validation": "validation images, on which epochs were chosen, so that all are flattered",
 }
@@ -46,8 +46,9 @@ def method_table(records: list[RunRecord], plan: Plan | None = None, split: Held
         rows += [(data, name, f"0 of {folds}", *(DASH,) * len(_MEASURES)) for name in missing]
     rows += [(name, *(DASH,) * (len(_MEASURES) + 2)) for name in _untouched(records, plan)]
     note = (
-        f"accuracy: mean over folds ± standard deviation, of {_whose(records, split)}; pooled: of all folds' images "
-        "together, with the bootstrap interval over subjects; L1: generated against average face, in units of [-1, 1]; "
+        f"accuracy: mean over folds ± standard deviation, of {_held_out_images(records, split)}; "
+        "pooled: of all folds' images together, with the bootstrap interval over subjects; "
+        "L1: generated against average face, in units of [-1, 1]; "
         "no epoch chosen on what is reported"
     )
     if any(record.other_set for record in records):
@@ -79,11 +80,11 @@ def _paper(record: RunRecord) -> str:
     return DASH if value is None else f"{value:.4f}"
 
 
-def _whose(records: list[RunRecord], split: HeldOut) -> str:
+def _held_out_images(records: list[RunRecord], split: HeldOut) -> str:
     known = {record.people_known for record in records}
     if len(known) > 1:
         return "held-out images"
-    return _UNKNOWN if split == "test" and False in known else _WHOSE[split]
+    return _UNKNOWN if split == "test" and False in known else _HELD_OUT[split]
 
 
 def _measures(group: list[RunRecord], folds: int) -> tuple[str, ...]:
@@ -113,7 +114,7 @@ def accuracy_table(records: list[RunRecord], plan: Plan | None = None, split: He
     """The shape of the paper's tables: a row a method, a column a set, the paper's figure beside it where it has one.
     None where there is one set only.
     """
-    own = of_own_people(records)
+    own = in_domain(records)
     sets = by_set(own)
     names = [*sets, *_untouched(own, plan)]
     methods = list(dict.fromkeys([*by_method(own), *_never_run(own, plan)]))
@@ -126,7 +127,7 @@ def accuracy_table(records: list[RunRecord], plan: Plan | None = None, split: He
         if any(record.published is not None for record in sets.get(name, [])):
             columns[f"{name}, paper"] = [_paper(groups[method][0]) if method in groups else DASH for method in methods]
     rows = tuple(zip(methods, *columns.values(), strict=True))
-    note = f"mean over folds ± standard deviation, of {_whose(own, split)}."
+    note = f"mean over folds ± standard deviation, of {_held_out_images(own, split)}."
     return Table("Accuracy", ("method", *columns), rows, note)
 
 

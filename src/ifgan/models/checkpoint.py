@@ -38,7 +38,7 @@ class Trained:
             raise InputError(f"{name}: the baseline has no generator; use a run of method ifgan")
         return self.system
 
-    def to_hand_on(self) -> "Trained":
+    def for_release(self) -> "Trained":
         """The same without the paths of weights that it started from or was taught by, which only training needs."""
         known = self.config.classifier.weights in (*NOT_OF_FACES, PACKAGED_MODEL)
         weights = self.config.classifier.weights if known else "none"

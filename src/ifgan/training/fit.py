@@ -29,11 +29,11 @@ from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import (
     describe_phases,
     learning_rate_factor,
-    merit,
     parts_in_force,
     phase_at,
     rate_starts,
     selection,
+    selection_key,
 )
 from ifgan.training.soft_labels import load_teachers
 from ifgan.training.state import Progress, load_state, save_state
@@ -72,7 +72,7 @@ def fit(
     """Train into ``run``, from its last checkpoint if there is one, and mark it done. Raises InputError for networks
     that can't be built or take no such images, a checkpoint that isn't theirs, a loss or output that isn't finite.
 
-    The last epoch is kept; with ``choose_from`` the one with the highest validation accuracy, see `merit`.
+    The last epoch is kept; with ``choose_from`` the one with the highest validation accuracy, see `selection_key`.
     """
     accelerator = make_accelerator(config)
     training, held_out = (
@@ -159,7 +159,7 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
         torch.manual_seed(seed_for("step", config.run.seed, step, accelerator.process_index))
         losses = train_step(nets, _to_device(batch, session), config, accelerator, step, phase)
-        nets.follow()
+        nets.update_averaged()
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in losses.items()}
         progress.step += 1
         if config.run.checkpoint_steps and progress.step % config.run.checkpoint_steps == 0:
@@ -190,8 +190,8 @@ def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> No
 def keep_best(session: Session, nets: Networks, progress: Progress, predictions: Predictions) -> None:
     """Write the kept checkpoint when this epoch is it, with the temperature that fits its validation images."""
     config, accuracy, loss = session.config, predictions.accuracy, predictions.loss
-    best = merit(config, progress.best_epoch, progress.best_accuracy, progress.best_loss)
-    if merit(config, progress.epoch, accuracy, loss) <= best:
+    best = selection_key(config, progress.best_epoch, progress.best_accuracy, progress.best_loss)
+    if selection_key(config, progress.epoch, accuracy, loss) <= best:
         return
     progress.best_epoch, progress.best_accuracy, progress.best_loss = progress.epoch, accuracy, loss
     if session.leads:

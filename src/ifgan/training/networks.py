@@ -43,7 +43,7 @@ class Networks:
         """The system that is validated and kept."""
         return self.system if self.averaged is None else cast(System, self.averaged.module)
 
-    def follow(self) -> None:
+    def update_averaged(self) -> None:
         """Move the running mean of the weights, and of batch statistics, after a step."""
         if self.averaged is not None:
             self.averaged.update_parameters(self.system)
@@ -133,7 +133,7 @@ def frozen(module: nn.Module | None) -> Iterator[None]:
 
 
 @contextmanager
-def resting_batch_statistics(module: nn.Module) -> Iterator[None]:
+def frozen_running_statistics(module: nn.Module) -> Iterator[None]:
     """Within, batch normalisation moves no running statistic: recomputed activations must not count twice."""
     norms = [part for part in module.modules() if isinstance(part, _BATCH_NORMS)]
     momenta = [norm.momentum for norm in norms]

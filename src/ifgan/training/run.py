@@ -5,7 +5,7 @@ from ifgan.data.averages import write_averages
 from ifgan.training.fit import Say, Watch, fit
 from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
-from ifgan.training.schedule import check_phases, check_taught
+from ifgan.training.schedule import check_generator_has_loss, check_phases
 from ifgan.training.starting_weights import check_head, check_taken_over
 
 
@@ -23,7 +23,7 @@ def train_run(
     settings that teach G nothing, weights that know held-out people, a folder of another run, and like `fit`.
     """
     check_phases(config)
-    check_taught(config)
+    check_generator_has_loss(config)
     check_taken_over(config, data.record)
     check_head(config, data.labels)
     run.start(config, data.record, command, resume=resume)

@@ -11,12 +11,12 @@ import numpy as np
 
 from ifgan.config import Config
 from ifgan.data.averages import average_faces
+from ifgan.data.content_hash import hash_of_all
 from ifgan.data.folds import Fold, read_folds
 from ifgan.data.leaks import Leak, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.sample import Sample, read_manifest
-from ifgan.data.source_mark import mark_of_all
-from ifgan.data.splits import few_subjects, folds_of, split_samples
+from ifgan.data.splits import folds_of, split_samples, subsample_subjects
 from ifgan.data.transforms import AugmentationPolicy
 from ifgan.errors import InputError, some_of
 from ifgan.faces.model_input import InputForm
@@ -99,10 +99,10 @@ def load_run_data(
     fold = _fold(folder, samples, choice)
     dealt = split_samples(samples, fold, seed=seed)
     if choice.train_subjects is not None:
-        dealt["train"] = few_subjects(dealt["train"], choice.train_subjects, seed=seed)
+        dealt["train"] = subsample_subjects(dealt["train"], choice.train_subjects, seed=seed)
     parts = _located(folder, dealt)
     labels = in_order({sample.expression for sample in samples})
-    joined, strangers = _joined(extra, labels, parts)
+    joined, dropped_labels = _joined(extra, labels, parts)
     validation = parts["validation"]
     parts["validation"], dropped = _without_leaks(validation, parts["test"], "validation", leaks)
     held_out = [*parts["validation"], *parts["test"]]
@@ -111,7 +111,7 @@ def load_run_data(
     for split in ("train", "validation"):
         if not parts[split]:
             raise InputError(f"{folder}: no {split} images are left")
-    left_out = _unknown(choice.file, samples) + strangers + dropped + more_dropped + others
+    left_out = _unknown(choice.file, samples) + dropped_labels + dropped + more_dropped + others
     record = _record(folder, choice, fold, extra, averages_from, parts, left_out)
     gone = [item.sample.image for item in validation if item not in parts["validation"]] if dropped else []
     return RunData(parts, labels, averages, record | {"validation_dropped": gone})
@@ -127,7 +127,7 @@ def recorded_run_data(folder: Path, record: dict[str, Any], averages: dict[str, 
     fold = None if record["fold"] is None else Fold(**{k: _plain(v) for k, v in record["fold"].items()})
     dealt = split_samples(samples, fold, seed=seed)
     if number := record["choice"]["train_subjects"]:
-        dealt["train"] = few_subjects(dealt["train"], number, seed=seed)
+        dealt["train"] = subsample_subjects(dealt["train"], number, seed=seed)
     parts = _located(folder, dealt)
     gone = set(record["validation_dropped"])
     parts["validation"] = [item for item in parts["validation"] if item.sample.image not in gone]
@@ -184,7 +184,7 @@ def _without_leaks(
     found = leaks_between([item.path for item in part], [item.path for item in held_out])
     if not found:
         return part, []
-    cases = some_of((_said(leak, part, held_out) for leak in found), 3)
+    cases = some_of((_describe_leak(leak, part, held_out) for leak in found), 3)
     if what == "stop":
         raise InputError(f"{name} images are held out too ({len(found)}): {cases}; --leaks drop leaves them out")
     gone = {leak.training for leak in found}
@@ -192,7 +192,7 @@ def _without_leaks(
     return kept, [f"{len(gone)} {name} images that are held out too: {cases}"]
 
 
-def _said(leak: Leak, train: list[LocatedSample], held_out: list[LocatedSample]) -> str:
+def _describe_leak(leak: Leak, train: list[LocatedSample], held_out: list[LocatedSample]) -> str:
     one, other = train[leak.training].sample.image, held_out[leak.held_out].sample.image
     return f"{one} {'=' if leak.exact else '~'} {other}"
 
@@ -207,22 +207,22 @@ def _unknown(file: Path | None, samples: list[Sample]) -> list[str]:
 def _averages(
     folders: tuple[Path, ...], labels: tuple[str, ...], parts: Parts, own: Path, leaks: WhatOfLeaks
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    strangers: list[str] = []
+    dropped_labels: list[str] = []
     dropped: list[str] = []
     if not folders:
         shown = [item for item in parts["train"] if item.folder == own]
     else:
-        shown, strangers = _joined(folders, labels, parts)
+        shown, dropped_labels = _joined(folders, labels, parts)
         shown, dropped = _without_leaks(shown, [*parts["validation"], *parts["test"]], "averaged", leaks)
     averages = average_faces((item.folder, item.sample) for item in shown)
     if missing := [name for name in labels if name not in averages]:
         where = f"none of {some_of(map(str, folders))}" if folders else f"no training image of {own}"
         raise InputError(f"average faces: {where} shows {missing[0]}")
-    return averages, strangers + dropped
+    return averages, dropped_labels + dropped
 
 
 def _mark(part: list[LocatedSample]) -> str:
-    return mark_of_all(item.path for item in part)
+    return hash_of_all(item.path for item in part)
 
 
 def _record(  # noqa: PLR0917

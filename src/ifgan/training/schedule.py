@@ -106,7 +106,7 @@ def first_selectable(config: Config) -> int:
     return min(first, config.optimizer.epochs - 1)
 
 
-def merit(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
+def selection_key(config: Config, epoch: int, accuracy: float, loss: float) -> tuple[bool, float, float]:
     """By which the kept ``epoch`` (from 0) is chosen, larger is better: the last one; with ``choose_from`` not before
     `first_selectable` (an earlier one is kept until there is a later one), then the highest validation accuracy, among
     equals the lowest loss.
@@ -166,7 +166,7 @@ def describe_phases(config: Config) -> list[str]:
     return [*sentences, "the last epoch is kept" if config.phases.choose_from is None else chosen]
 
 
-def check_taught(config: Config) -> None:
+def check_generator_has_loss(config: Config) -> None:
     """Raise InputError for settings by which, in some epoch, no loss reaches G: Adam's weight decay alone would move it
     then, a learning rate a step, and take all its weights to zero.
     """

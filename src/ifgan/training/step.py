@@ -17,7 +17,7 @@ from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.ifgan import IFGAN
 from ifgan.training.mixing import mixed
-from ifgan.training.networks import Networks, frozen, resting_batch_statistics
+from ifgan.training.networks import Networks, frozen, frozen_running_statistics
 from ifgan.training.schedule import WHOLE, Phase
 from ifgan.training.soft_labels import softened
 
@@ -130,7 +130,7 @@ def _minimize(  # noqa: PLR0917
     optimizers = [nets.optimizers[name] for name in names if name in nets.optimizers]
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    with resting_batch_statistics(nets.system.classifier):
+    with frozen_running_statistics(nets.system.classifier):
         accelerator.backward(total)
     for optimizer in optimizers:
         optimizer.step()

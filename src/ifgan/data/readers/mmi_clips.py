@@ -98,7 +98,7 @@ def list_clips(root: Path) -> Listing:
         if session.of_pictures():
             listing.add(LeftAside("sessions of images", session.folder.relative_to(root).as_posix()))
         for stem in session.stems():
-            item = None if isinstance(found.get(stem), Clip) else _judge(session, stem)
+            item = None if isinstance(found.get(stem), Clip) else _clip_or_reason(session, stem)
             if item is not None and (stem not in found or isinstance(item, Clip)):
                 found[stem] = item  # a whole copy, where the first one lacked a file
             else:
@@ -123,7 +123,7 @@ def _sessions(root: Path) -> Iterator[Session]:
             yield Session(root, folder, files)
 
 
-def _judge(session: Session, stem: str) -> Clip | Rejected | LeftAside:
+def _clip_or_reason(session: Session, stem: str) -> Clip | Rejected | LeftAside:
     source = session.source(stem)
     try:
         code, view = _labels(session, stem)

@@ -18,7 +18,7 @@ def source_of(path: Path) -> str:
         return ""
 
 
-def mark_of_all(paths: Iterable[Path]) -> str:
+def hash_of_all(paths: Iterable[Path]) -> str:
     """One mark of what all these prepared images were made from, in whatever order and under whatever names; empty
     where one of them has none.
     """
