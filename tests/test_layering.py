@@ -19,7 +19,6 @@ LAYERS = [
         "seeds",
         "errors",
         "files",
-        "folders",
         "workers",
         "progress",
         "presets",

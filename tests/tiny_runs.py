@@ -11,7 +11,7 @@ from ifgan.config import Config, nested
 from ifgan.data.pairs import Batch
 from ifgan.data.prepare import prepare
 from ifgan.presets import make_config
-from ifgan.training.run import train_run
+from ifgan.training.fit import train_run
 from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 

@@ -14,9 +14,8 @@ import yaml
 import ifgan
 from ifgan.commands import COMMANDS
 from ifgan.commands.parser import Parser
-from ifgan.commands.status import WRONG_USE
 from ifgan.config import merged, nested, settings
-from ifgan.errors import InputError
+from ifgan.errors import WRONG_USE, InputError
 from ifgan.experiments.variants import VARIANTS
 from ifgan.presets import make_config
 

@@ -1,6 +1,9 @@
-"""What a user is told: one sentence that names the file, the field and what was expected."""
+"""What a user is told: one sentence that names the file, the field and what was expected; and the exit status."""
 
 from collections.abc import Iterable
+
+FAILED = 1  # exit status: some inputs failed, the others are done
+WRONG_USE = 2  # nothing was done, or what had to be done couldn't be
 
 
 class InputError(ValueError):

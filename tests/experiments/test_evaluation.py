@@ -22,7 +22,7 @@ from ifgan.metrics import fit_temperature, tempered
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.training.evaluate import evaluate
-from ifgan.training.run import train_run
+from ifgan.training.fit import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from tiny_runs import make_prepared, tiny, train_tiny

@@ -18,9 +18,8 @@ from ifgan.files import write_bytes
 from ifgan.models.checkpoint import load_trained, save_trained
 from ifgan.models.tensor_file import read_tensors
 from ifgan.training import run_folder
-from ifgan.training.fit import make_accelerator, set_learning_rates
+from ifgan.training.fit import make_accelerator, set_learning_rates, train_run
 from ifgan.training.networks import Networks, build_networks
-from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import (

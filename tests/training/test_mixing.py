@@ -7,9 +7,9 @@ from ifgan import losses
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.training.fit import make_accelerator
-from ifgan.training.mixing import mixed
 from ifgan.training.networks import build_networks
 from ifgan.training.step import joint_objective, train_step
+from ifgan.training.targets import mixed
 from tiny_runs import tiny
 
 

@@ -16,8 +16,7 @@ from ifgan.models.ifgan import predict
 from ifgan.models.tensor_file import read_tensors
 from ifgan.presets import make_config
 from ifgan.training import run_folder
-from ifgan.training.fit import fit
-from ifgan.training.run import train_run
+from ifgan.training.fit import fit, train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import check_generator_has_loss

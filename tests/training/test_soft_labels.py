@@ -13,11 +13,10 @@ from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.models.ifgan import predict
 from ifgan.training import step as step_module
 from ifgan.training.fit import make_accelerator
-from ifgan.training.mixing import mixed
 from ifgan.training.networks import Networks, build_networks
 from ifgan.training.schedule import phase_at
-from ifgan.training.soft_labels import load_teachers, softened
 from ifgan.training.step import train_step
+from ifgan.training.targets import load_teachers, mixed, softened
 from tiny_runs import tiny
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from ifgan.commands.status import FAILED
+from ifgan.errors import FAILED
 
 
 def synthesize(out: Path, subjects: int = 100, seed: int = 0, workers: int | None = None) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import jsonargparse
 
-from ifgan.commands.status import WRONG_USE
+from ifgan.errors import WRONG_USE
 
 
 class Help(jsonargparse.DefaultHelpFormatter):

@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from ifgan.commands.status import FAILED
-from ifgan.errors import InputError
+from ifgan.errors import FAILED, InputError
 from ifgan.weights import PACKAGED_MODEL
 
 

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from ifgan.commands.status import FAILED
 from ifgan.config import Config
+from ifgan.errors import FAILED
 
 
 def train(
@@ -25,7 +25,7 @@ def train(
     dry_run: bool = False,
 ) -> int:
     """Train one method on one fold (or on the set's official split) into a run folder."""
-    from ifgan.training.run import train_run
+    from ifgan.training.fit import train_run
     from ifgan.training.run_data import SplitChoice, load_run_data
     from ifgan.training.run_folder import RunFolder
     from ifgan.training.schedule import check_generator_has_loss, check_phases, describe_phases

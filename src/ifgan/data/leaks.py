@@ -23,6 +23,7 @@ NEAR_BITS = 16  # of 256
 NEAR_CORRELATION = 0.99
 _SIGNS, _GREY = 16, 32  # sides of the two reductions
 _ROWS_AT_ONCE = 64
+SOURCE = "Source"  # a keyword that the PNG standard registers (11.3.4.2): a mark of what the image was made from
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,3 +115,20 @@ def _fingerprint_of_file(path: Path, _at_ns: int) -> Fingerprint:
 def _correlate(one: Fingerprint, other: Fingerprint) -> bool:
     a, b = (look.grey - look.grey.mean() for look in (one, other))
     return float(a @ b) >= NEAR_CORRELATION * float(np.linalg.norm(a) * np.linalg.norm(b)) > 0
+
+
+def source_of(path: Path) -> str:
+    """The mark of a prepared image; empty where it has none, as one of an earlier version, or can't be read."""
+    try:
+        with Image.open(path) as picture:  # the header only
+            return str(picture.info.get(SOURCE, ""))
+    except OSError:
+        return ""
+
+
+def hash_of_all(paths: Iterable[Path]) -> str:
+    """One mark of what all these prepared images were made from, in whatever order and under whatever names; empty
+    where one of them has none.
+    """
+    marks = sorted(map(source_of, paths))
+    return hashlib.sha256(" ".join(marks).encode()).hexdigest() if marks and all(marks) else ""

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ifgan.data.content_hash import SOURCE
+from ifgan.data.leaks import SOURCE
 from ifgan.data.prepare_report import PrepareReport, begin, finish
 from ifgan.data.readers import read, reader_options
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture

@@ -20,7 +20,7 @@ from ifgan.experiments.report import Report, write_report
 from ifgan.files import read_json, write_json
 from ifgan.presets import make_config
 from ifgan.progress import duration
-from ifgan.training.run import train_run
+from ifgan.training.fit import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import check_phases

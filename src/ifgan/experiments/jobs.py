@@ -22,7 +22,7 @@ from ifgan.errors import InputError
 from ifgan.experiments.evaluation import evaluate_run
 from ifgan.experiments.outcome import read_outcome
 from ifgan.files import write_text
-from ifgan.training.run import train_run
+from ifgan.training.fit import train_run
 from ifgan.training.run_data import SplitChoice, WhatOfLeaks, load_run_data
 from ifgan.training.run_folder import RunFolder
 

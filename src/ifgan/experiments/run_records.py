@@ -8,8 +8,7 @@ from ifgan.config import NEUTRAL, Config, read_config, short_name
 from ifgan.data.sample import SPLITS, UNKNOWN, HeldOut
 from ifgan.errors import InputError
 from ifgan.experiments.outcome import RunOutcome, read_outcome
-from ifgan.experiments.published import published_accuracy
-from ifgan.experiments.variants import variant_of, variant_rank, without_variant
+from ifgan.experiments.variants import published_accuracy, variant_of, variant_rank, without_variant
 from ifgan.files import read_object
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import selection_key

@@ -35,8 +35,8 @@ from ifgan.files import read_json, read_text, write_text
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, read_about
 from ifgan.models.ifgan import IFGAN, System, predict, to_probabilities
+from ifgan.training.fit import train_run
 from ifgan.training.networks import Networks
-from ifgan.training.run import train_run
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import first_selectable, parts_in_force

@@ -8,6 +8,7 @@ from typing import Any
 
 from ifgan.config import METHODS, Config
 from ifgan.errors import InputError
+from ifgan.labels import BASIC
 
 VARIANTS: dict[str, dict[str, Any]] = {
     **{method: {"method": method} for method in METHODS},
@@ -27,6 +28,14 @@ _NOT_OF_BASELINE = (
     *("classifier.average_dropout", "classifier.image_dropout", "classifier.reads_mixture", "classifier.tta_inputs"),
     *("phases.classifier_before", "optimizer.generator_", "optimizer.discriminator_"),
 )
+
+# The paper's own figures, in percent (§4.4, Tables 1 and 2); its folds were never published.
+_PUBLISHED_SETS = ("bu3dfe", "ckplus", "mmi", "rafdb")
+_PUBLISHED = {
+    "baseline": (82.5, 94.82, 71.15, 86.31),
+    "ifgan-noattention": (84.25, 95.79, 73.56, 87.32),
+    "ifgan": (85.25, 97.52, 75.48, 88.33),
+}
 
 
 def with_variant(config: Config, name: str) -> Config:
@@ -55,3 +64,13 @@ def without_variant(config: Config) -> dict[str, Any]:
 def variant_rank(name: str) -> int:
     """Place in tables: the paper's methods first, in its order."""
     return list(VARIANTS).index(name)
+
+
+def published_accuracy(dataset: str, method: str, labels: tuple[str, ...]) -> float | None:
+    """What the paper reports of a method on a data set, where it told the same expressions apart (§4.1: six on the
+    posed sets, with neutral on RAF-DB); None where it reports nothing.
+    """
+    expected = (*BASIC, "neutral") if dataset == "rafdb" else BASIC
+    if dataset not in _PUBLISHED_SETS or method not in _PUBLISHED or labels != expected:
+        return None
+    return round(_PUBLISHED[method][_PUBLISHED_SETS.index(dataset)] / 100, 4)

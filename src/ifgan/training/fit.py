@@ -13,6 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from torch.utils.data import DataLoader
 
 from ifgan.config import Config
+from ifgan.data.averages import write_averages
 from ifgan.data.on_device import PairsOnDevice
 from ifgan.data.pairs import Batch, FacePairs
 from ifgan.errors import InputError
@@ -25,8 +26,11 @@ from ifgan.seeds import seed_for
 from ifgan.training.batches import EpochBatches
 from ifgan.training.evaluate import Predictions, evaluate
 from ifgan.training.networks import Networks, build_networks
+from ifgan.training.run_data import RunData
 from ifgan.training.run_folder import RunFolder
 from ifgan.training.schedule import (
+    check_generator_has_loss,
+    check_phases,
     describe_phases,
     learning_rate_factor,
     parts_in_force,
@@ -35,9 +39,10 @@ from ifgan.training.schedule import (
     selection,
     selection_key,
 )
-from ifgan.training.soft_labels import load_teachers
+from ifgan.training.starting_weights import check_head, check_taken_over
 from ifgan.training.state import Progress, load_state, save_state
 from ifgan.training.step import train_step
+from ifgan.training.targets import load_teachers
 
 Say = Callable[[str], None]
 Watch = Callable[[Networks, int], None]  # the networks after an epoch (from 1), its checkpoint written
@@ -58,6 +63,29 @@ class Session:
     def leads(self) -> bool:
         """Whether this process writes files and prints."""
         return self.accelerator.is_main_process
+
+
+def train_run(
+    config: Config,
+    data: RunData,
+    run: RunFolder,
+    command: list[str],
+    *,
+    resume: bool = False,
+    say: Say | None = None,
+    watch: Watch | None = None,
+) -> None:
+    """Train into ``run``, or the rest of it; nothing is done to a finished one. Raises InputError for
+    settings that teach G nothing, weights that know held-out people, a folder of another run, and like `fit`.
+    """
+    check_phases(config)
+    check_generator_has_loss(config)
+    check_taken_over(config, data.record)
+    check_head(config, data.labels)
+    run.start(config, data.record, command, resume=resume)
+    if not run.done:
+        write_averages(run.path / "average_faces", data.averages)
+        fit(config, run, data.pairs("train", config), data.pairs("validation", config), say=say, watch=watch)
 
 
 def fit(

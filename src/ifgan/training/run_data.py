@@ -11,9 +11,8 @@ import numpy as np
 
 from ifgan.config import Config
 from ifgan.data.averages import average_faces
-from ifgan.data.content_hash import hash_of_all
 from ifgan.data.folds import Fold, read_folds
-from ifgan.data.leaks import Leak, leaks_between
+from ifgan.data.leaks import Leak, hash_of_all, leaks_between
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.sample import Sample, read_manifest
 from ifgan.data.splits import folds_of, split_samples, subsample_subjects

@@ -16,10 +16,9 @@ from ifgan.config import Config
 from ifgan.data.pairs import Batch
 from ifgan.errors import InputError
 from ifgan.models.ifgan import IFGAN
-from ifgan.training.mixing import mixed
 from ifgan.training.networks import Networks, frozen, frozen_running_statistics
 from ifgan.training.schedule import WHOLE, Phase
-from ifgan.training.soft_labels import softened
+from ifgan.training.targets import mixed, softened
 
 Parts = dict[str, Tensor]
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ifgan.data.readers.base import Reading, SourcePicture
 from ifgan.errors import InputError, some_of
-from ifgan.files import read_json
-from ifgan.folders import existing_folder, files_below
+from ifgan.files import existing_folder, files_below, read_json
 from ifgan.labels import BASIC, canonical
 
 FILE_NAME = re.compile(

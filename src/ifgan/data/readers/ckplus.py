@@ -14,7 +14,7 @@ from typing import Any
 
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture
 from ifgan.errors import InputError, some_of
-from ifgan.folders import existing_folder, files_below
+from ifgan.files import existing_folder, files_below
 from ifgan.labels import BASIC
 
 FILE_NAME = re.compile(

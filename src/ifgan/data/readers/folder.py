@@ -14,8 +14,7 @@ from typing import Any
 from ifgan.data.readers.base import Reading, Rejected, SourcePicture, canonical_split
 from ifgan.errors import InputError, some_of
 from ifgan.faces.picture import PICTURE_SUFFIXES
-from ifgan.files import safe_name
-from ifgan.folders import existing_folder
+from ifgan.files import existing_folder, safe_name
 from ifgan.labels import canonical
 
 FOLDER = "folder"  # the data set's name where the table doesn't give another

@@ -13,7 +13,7 @@ from typing import Any
 from ifgan.data.readers.base import Reading, SourcePicture
 from ifgan.errors import InputError, some_of
 from ifgan.faces.picture import PICTURE_SUFFIXES
-from ifgan.folders import existing_folder, files_below
+from ifgan.files import existing_folder, files_below
 from ifgan.labels import BASIC, canonical
 
 SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")

@@ -14,7 +14,7 @@ from ifgan.data.readers.base import Rejected
 from ifgan.data.readers.mmi_xml import Apex, read_apexes, read_emotion, read_view
 from ifgan.errors import InputError, PictureError
 from ifgan.faces.picture import PICTURE_SUFFIXES
-from ifgan.folders import existing_folder, files_below
+from ifgan.files import existing_folder, files_below
 from ifgan.labels import BASIC
 
 CLIP_NAME = re.compile(r"(s\d{3}-\d{3})\.(avi|xml)")  # of a name in lower case

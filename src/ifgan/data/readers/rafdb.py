@@ -26,7 +26,7 @@ from ifgan.data.readers.rafdb_labels import (
     split_of,
 )
 from ifgan.errors import InputError, some_of
-from ifgan.folders import existing_folder
+from ifgan.files import existing_folder
 
 COUNTS = {  # in the order of the codes 1 to 7
     "train": (1290, 281, 717, 4772, 1982, 705, 2524),

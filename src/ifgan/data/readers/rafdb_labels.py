@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from ifgan.data.readers.base import Rejected
 from ifgan.errors import InputError
 from ifgan.faces.picture import PICTURE_SUFFIXES
-from ifgan.folders import walk
+from ifgan.files import walk
 
 ANNOTATION = "_manu_attri.txt"
 FILE_NAME = re.compile(

@@ -1,7 +1,12 @@
-"""Labels softened by what is known already: readings of each training image become part of its label. They are the
+"""What is taught beside the manifest's labels. Neither is in the paper; both are options.
+
+Mixup (https://arxiv.org/abs/1710.09412): images mixed in pairs. Here the average face is mixed with the image: what G
+should draw of two people in equal parts is the average subject halfway between their expressions.
+
+Labels softened by what is known already: readings of each training image become part of its label. They are the
 run's own running mean's (self-distillation from a mean teacher, https://arxiv.org/abs/1703.01780; against noisy labels:
 https://arxiv.org/abs/2007.00151), or those of other runs' checkpoints (distillation, https://arxiv.org/abs/1503.02531,
-of the very pixels that the student sees, https://arxiv.org/abs/2106.05237). Not in the paper; an option.
+of the very pixels that the student sees, https://arxiv.org/abs/2106.05237).
 """
 
 from pathlib import Path
@@ -56,3 +61,20 @@ def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.
 def _averaged(nets: Networks) -> Teacher:
     teacher = nets.tested.eval()
     return lambda image: teacher.classifier(*teacher.image_alone(image))[0].float().softmax(1)
+
+
+def mixed(batch: Batch, alpha: float) -> Batch:
+    """Every image with another of the batch (or itself), in shares from Beta(alpha, alpha); where that is 0,
+    the batch as it is.
+    """
+    if alpha == 0:
+        return batch
+    device, count = batch.image.device, len(batch.image)
+    share = torch.distributions.Beta(alpha, alpha).sample((count,)).to(device)  # (B,) in [0, 1]
+    other = torch.randperm(count, device=device)
+    return Batch(*(_between(tensor, tensor[other], share) for tensor in batch))
+
+
+def _between(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    share = share.view(-1, *(1,) * (one.ndim - 1))
+    return share * one + (1 - share) * other
