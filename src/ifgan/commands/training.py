@@ -154,7 +154,7 @@ def demo(
     Args:
         out: folder to make; a demo that was broken off goes on there
         subjects: how many synthetic people; half of them train, and twice as many more are tested on
-        epochs: for both methods; unset: 80
+        epochs: for both methods; unset: 30
         seed: everything derives from it
         workers: processes; unset: one a core
     """
