@@ -14,7 +14,7 @@ from ifgan.errors import InputError
 from ifgan.experiments.study import do_run, run_study
 from ifgan.experiments.study_files import keep, read_predictions, read_runs_table
 from ifgan.experiments.study_plan import StudyRun, read_study
-from ifgan.experiments.study_report import RULES, study_metrics, write_study_report
+from ifgan.experiments.study_report import RULES, predictions_metrics, study_metrics, write_study_report
 from tiny_runs import TINY, make_prepared
 
 STUDIES = sorted(path.parent for path in (Path(__file__).parents[2] / "studies").glob("*/study.yaml"))
@@ -203,6 +203,14 @@ def test_a_study_of_predictions_alone_is_reported(tmp_path: Path) -> None:
     assert "<table>" in (tmp_path / "report.html").read_text()
     with pytest.raises(InputError, match="expected a study, with data and arms"):
         read_study(folder)
+
+
+def test_the_demo_s_figures_are_those_of_its_predictions(tmp_path: Path) -> None:
+    folder = next(folder for folder in STUDIES if folder.name == "demo")
+    kept = json.loads((folder / "metrics.json").read_text())
+    assert json.loads(json.dumps(predictions_metrics(folder))) == kept
+    write_study_report(folder, tmp_path)
+    assert f"{100 * kept['comparisons'][1]['difference']:+.1f} points" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)

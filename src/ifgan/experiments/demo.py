@@ -74,7 +74,9 @@ def demo(
     """
     folder, say = DemoFolder(Path(out)), _print
     more, epochs = max(1, round(MORE * subjects)), EPOCHS if epochs is None else epochs
-    configs = {method: make_config("cpu", method=method, seed=seed, epochs=epochs, batch_size=BATCH) for method in METHODS}
+    configs = {
+        method: make_config("cpu", method=method, seed=seed, epochs=epochs, batch_size=BATCH) for method in METHODS
+    }
     for config in configs.values():
         check_phases(config)
     _claim(folder.path / "demo.json", {"subjects": subjects, "more": more, "seed": seed, "epochs": epochs})

@@ -111,20 +111,55 @@ def write_study_report(folder: Path, out: Path) -> str:
 
 def _write_predictions_report(folder: Path, out: Path) -> str:
     """The same of a study whose runs `ifgan study` did not do: what its predictions say."""
-    table = read_predictions(folder)
-    rows, pictures = [], []
-    for (run, data), group in table.groupby(["run", "data"], sort=False):
-        labels = in_order(set(group["expression"]))
-        outcome = RunOutcome(str(run), 0, Predictions(group, labels))
-        cells = [f"{outcome.predictions.summary()[name]:.3f}" for name in _SUMMARY]
-        rows.append((str(run), str(data), str(len(group)), *cells))
-        pictures.append(Picture("Confusion", rendered(confusion_figure([outcome])), "", f"{run} on {data}"))
-    found = Table("predictions", ("run", "data", "images", *_SUMMARY.values()), tuple(rows))
-    write_text(Path(out) / "report.md", found.markdown())
+    outcomes, rows, pictures = _outcomes_of_predictions(folder), [], []
+    found = {data: _comparisons(group) for data, group in outcomes.items()}
+    found = {data: group for data, group in found.items() if group}
+    pictures += [
+        Picture("Result", rendered(forest_figure(group)), caption=f"On {data}. {FOREST_NOTE}")
+        for data, group in found.items()
+    ]
+    for data, group in outcomes.items():
+        for run, outcome in group.items():
+            summary = outcome.predictions.summary()
+            rows.append((run, data, str(summary["n"]), *(f"{summary[name]:.3f}" for name in _SUMMARY)))
+            pictures.append(Picture("Confusion", rendered(confusion_figure([outcome])), "", f"{run} on {data}"))
+    table = Table("predictions", ("run", "data", "images", *_SUMMARY.values()), tuple(rows))
+    write_text(Path(out) / "report.md", table.markdown())
     lead = " ".join(str(read_study_file(folder).question or "").split())
-    html = page(pictures, title=f"Study: {Path(folder).resolve().name}", lead=lead, tables=[found])
+    said = {"verdict": verdicts(leading(found)), "verdicts": verdicts(found)}
+    html = page(pictures, title=f"Study: {Path(folder).resolve().name}", lead=lead, tables=[table], **said)
     write_text(Path(out) / "report.html", html)
-    return found.text()
+    return table.text()
+
+
+def predictions_metrics(folder: Path) -> dict[str, Any]:
+    """Every figure that the predictions of such a study give: by data set and run, and runs against the baseline."""
+    outcomes = _outcomes_of_predictions(folder)
+    return {
+        "figures": {
+            data: {run: outcome.predictions.summary() for run, outcome in group.items()}
+            for data, group in outcomes.items()
+        },
+        "comparisons": [
+            {"data": data} | comparison.to_dict()
+            for data, group in outcomes.items()
+            for comparison in _comparisons(group)
+        ],
+    }
+
+
+def _outcomes_of_predictions(folder: Path) -> dict[str, dict[str, RunOutcome]]:
+    found: dict[str, dict[str, RunOutcome]] = {}
+    for (run, data), group in read_predictions(folder).groupby(["run", "data"], sort=False):
+        predictions = Predictions(group, in_order(set(group["expression"])))
+        found.setdefault(str(data), {})[str(run)] = RunOutcome(str(run), 0, predictions)
+    return found
+
+
+def _comparisons(group: dict[str, RunOutcome]) -> list[Comparison]:
+    others = [outcome for run, outcome in group.items() if run != _REFERENCE] if _REFERENCE in group else []
+    found = [compare([outcome], [group[_REFERENCE]]) for outcome in others]
+    return [comparison for comparison in found if comparison is not None]
 
 
 def study_metrics(folder: Path) -> dict[str, Any]:
