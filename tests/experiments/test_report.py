@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from ifgan.errors import InputError
-from ifgan.experiments.differences import comparisons
+from ifgan.experiments.comparison import Comparison
+from ifgan.experiments.differences import comparisons, leading
 from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.plots import curves_figures
@@ -358,3 +359,12 @@ def test_unknown_people_of_one_set_say_nothing_of_another(runs: Path, tmp_path: 
     assert "Data: known. Trained on 8 subjects and on images of unknown people, tested on others whom no" in page
     assert "Data: unknown. Nobody knows who is on its images" in page
     assert "of held-out images; pooled" in (tmp_path / "report" / "methods.txt").read_text()
+
+
+def test_a_page_begins_with_what_tells_most():
+    """IF-GAN against its baseline, on the set with most subjects; without the two, with the first comparison."""
+    few, many = (Comparison("ifgan", "baseline", n, 12 * n, 0.1, 0.0, 0.2, 0.2, 1, None) for n in (5, 40))
+    other = replace(many, method="ifgan-nogan", subjects=600)
+    assert leading({"own": [other, few], "others": [many]}) == {"others": [many]}
+    assert leading({"own": [other]}) == {"own": [other]}
+    assert leading({}) == {}

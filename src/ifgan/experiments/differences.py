@@ -61,13 +61,13 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
 
 
 def leading(found: dict[str, list[Comparison]]) -> dict[str, list[Comparison]]:
-    """The one comparison that a page begins with: IF-GAN against its baseline, where there is one."""
-    for wanted in ("ifgan", None):
-        for data, group in found.items():
-            for comparison in group:
-                if wanted is None or (comparison.method, comparison.against) == (wanted, "baseline"):
-                    return {data: [comparison]}
-    return {}
+    """The comparison that a page begins with: IF-GAN against its baseline, where there is one, on the set of most subjects
+    and images, which tells most.
+    """
+    every = [(data, comparison) for data, group in found.items() for comparison in group]
+    wanted = [(data, c) for data, c in every if (c.method, c.against) == ("ifgan", "baseline")]
+    lead = max(wanted or every[:1], key=lambda pair: (pair[1].subjects, pair[1].pictures), default=None)
+    return {} if lead is None else {lead[0]: [lead[1]]}
 
 
 def verdicts(found: dict[str, list[Comparison]]) -> list[str]:
