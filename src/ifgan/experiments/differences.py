@@ -61,8 +61,8 @@ def comparison_table(found: dict[str, list[Comparison]]) -> Table:
 
 
 def leading(found: dict[str, list[Comparison]]) -> dict[str, list[Comparison]]:
-    """The comparison that a page begins with: IF-GAN against its baseline, where there is one, on the set of most subjects
-    and images, which tells most.
+    """The comparison that a page begins with: IF-GAN against its baseline, where there is one, on the set of most
+    subjects and images, which tells most.
     """
     every = [(data, comparison) for data, group in found.items() for comparison in group]
     wanted = [(data, c) for data, c in every if (c.method, c.against) == ("ifgan", "baseline")]
