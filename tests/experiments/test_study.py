@@ -226,3 +226,15 @@ def test_kept_figures_are_what_the_kept_files_give(folder: Path) -> None:
     wanted = {"baseline": {"classifier"}, "ifgan-nogan": {"generator", "classifier"}}
     for run in runs.itertuples():
         assert set(run.parts.split()) == wanted.get(run.method, {"generator", "classifier", "discriminator"}), run.Index
+
+
+def test_a_study_without_arms_and_predictions_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("question: why\n")
+    with pytest.raises(InputError, match=r"neither arms in study\.yaml nor predictions\.parquet"):
+        write_study_report(tmp_path, tmp_path / "out")
+
+
+def test_a_plan_s_mark_of_digits_stays_one(tmp_path: Path) -> None:
+    """As 22765e937580, which reads as a number too large for any."""
+    (tmp_path / "runs.csv").write_text("run,arm,plan\na/seed-0/fold-0,a,22765e937580\n")
+    assert read_runs_table(tmp_path)["plan"].tolist() == ["22765e937580"]

@@ -13,6 +13,8 @@ from ifgan.files import write_atomically, write_text
 
 _WORDS = ("run", "weights", "view", "image", "subject", "expression")  # columns of text
 
+_TEXT = dict.fromkeys(("run", "arm", "plan", "commit", "trunk"), str)  # a mark of digits alone is no number
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -38,7 +40,7 @@ def _write_parquet(table: pd.DataFrame, file: Any) -> None:
 
 
 def _add_rows(path: Path, rows: pd.DataFrame) -> None:
-    before = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    before = pd.read_csv(path, dtype=_TEXT) if path.exists() else pd.DataFrame()
     if len(before):
         before = before[~before["run"].isin(rows["run"])]
     text = io.StringIO()
@@ -49,7 +51,7 @@ def _add_rows(path: Path, rows: pd.DataFrame) -> None:
 def read_runs_table(folder: Path) -> pd.DataFrame:
     """``runs.csv``; empty before the first run."""
     path = Path(folder) / "runs.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame({"run": [], "plan": []})
+    return pd.read_csv(path, dtype=_TEXT) if path.exists() else pd.DataFrame({"run": [], "plan": []})
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:

@@ -156,7 +156,7 @@ def read_study_file(folder: Path) -> StudyFile:
     path = Path(folder) / "study.yaml"
     text = read_text(path)
     try:
-        return StudyFile.model_validate(yaml.safe_load(text))
+        return StudyFile.model_validate(yaml.safe_load(text) or {})  # an empty file says nothing
     except ValidationError as error:
         raise InputError(f"{path}: {sentence_of(error)}") from error
     except yaml.YAMLError as error:

@@ -150,7 +150,10 @@ def predictions_metrics(folder: Path) -> dict[str, Any]:
 
 def _outcomes_of_predictions(folder: Path) -> dict[str, dict[str, RunOutcome]]:
     found: dict[str, dict[str, RunOutcome]] = {}
-    for (run, data), group in read_predictions(folder).groupby(["run", "data"], sort=False):
+    table = read_predictions(folder)
+    if not {"run", "data", "expression"} <= set(table):
+        raise InputError(f"{folder}: neither arms in study.yaml nor predictions.parquet with run, data and expression")
+    for (run, data), group in table.groupby(["run", "data"], sort=False):
         predictions = Predictions(group, in_order(set(group["expression"])))
         found.setdefault(str(data), {})[str(run)] = RunOutcome(str(run), 0, predictions)
     return found
