@@ -15,7 +15,7 @@ _UNIT = 256.0  # coordinates below are pixels of a 256-pixel picture
 
 
 @dataclass(frozen=True)
-class Fingerprint:
+class Look:
     """Who it is. Lengths in pixels of a 256-pixel image, colours RGB."""
 
     skin: tuple[int, int, int]
@@ -58,12 +58,12 @@ MOVES = {
 }
 
 
-def person(seed: int) -> Fingerprint:
+def person(seed: int) -> Look:
     """The look of the person with this number."""
     rng = np.random.default_rng(seed)
     light = rng.uniform(0.45, 1.0)
     skin = np.array([236, 196, 170]) * light + rng.uniform(-8, 8, 3)
-    return Fingerprint(
+    return Look(
         skin=_rgb(skin),
         hair=_rgb(np.array([120, 85, 50]) * rng.uniform(0.15, 1.0) * min(1.0, light + 0.1)),
         iris=_rgb(rng.uniform(20, 90, 3)),
@@ -90,7 +90,7 @@ def draw_face(
 
 
 def draw(
-    look: Fingerprint, moves: Moves, *, size: int = 256, level: float = 1.0, noise_seed: int = 0, noise: float = 2.0
+    look: Look, moves: Moves, *, size: int = 256, level: float = 1.0, noise_seed: int = 0, noise: float = 2.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """As draw_face, for any look and any moves."""
     moves = Moves(**{name: value * level for name, value in vars(moves).items()})
@@ -156,7 +156,7 @@ class _Pen:
         return (pixels + grain).round().clip(0, 255).astype(np.uint8)
 
 
-def _head(pen: _Pen, look: Fingerprint) -> None:
+def _head(pen: _Pen, look: Look) -> None:
     pen.draw.rectangle((0, 0, *pen.image.size), fill=look.background)
     top, middle = 26.0, 96.0
     pen.polygon([(20, 256), (60, 226), (196, 226), (236, 256)], _times(look.hair, 0.8))  # shoulders
@@ -176,7 +176,7 @@ def _head(pen: _Pen, look: Fingerprint) -> None:
     pen.shade(128, look.chin_y + 12, 60, 14, -0.35)
 
 
-def _eye(pen: _Pen, look: Fingerprint, moves: Moves, side: int) -> None:
+def _eye(pen: _Pen, look: Look, moves: Moves, side: int) -> None:
     x, y = 128 + side * look.eye_distance / 2, 88.0
     open_half = max(1.2, 5.6 * (1 + 0.55 * moves.lids))
     angle = np.linspace(0, np.pi, 20)
@@ -191,7 +191,7 @@ def _eye(pen: _Pen, look: Fingerprint, moves: Moves, side: int) -> None:
     pen.ellipse(x + 1.8, y - 2, 1, min(1, open_half / 3), (250, 250, 250))
 
 
-def _brow(pen: _Pen, look: Fingerprint, moves: Moves, side: int) -> None:
+def _brow(pen: _Pen, look: Look, moves: Moves, side: int) -> None:
     x, y = 128 + side * look.eye_distance / 2, 71.0 - 8 * moves.brow_up
     inner = np.array([x - side * (17 + 4 * max(0.0, -moves.brow_inner)), y - 7 * moves.brow_inner])
     outer = np.array([x + side * 18, y + 3 + 2 * moves.brow_inner])
@@ -202,7 +202,7 @@ def _brow(pen: _Pen, look: Fingerprint, moves: Moves, side: int) -> None:
     pen.polygon(np.array(upper + lower), _times(look.hair, 0.8))
 
 
-def _nose(pen: _Pen, look: Fingerprint, moves: Moves) -> None:
+def _nose(pen: _Pen, look: Look, moves: Moves) -> None:
     y, half = look.nose_y, look.nose_half_width
     pen.shade(128, (88 + y) / 2, 5, 20, 0.14)
     for side in (-1, 1):
@@ -215,7 +215,7 @@ def _nose(pen: _Pen, look: Fingerprint, moves: Moves) -> None:
     pen.shade(128, y + 9, half, 3, -0.25)
 
 
-def _mouth(pen: _Pen, look: Fingerprint, moves: Moves) -> list[tuple[float, float]]:
+def _mouth(pen: _Pen, look: Look, moves: Moves) -> list[tuple[float, float]]:
     half = look.mouth_half_width * (1 + 0.3 * moves.stretch)
     y = look.nose_y + 30
     lift = np.array([moves.smile, moves.smile + moves.one_sided]) * 8  # corners: image left, right

@@ -20,6 +20,7 @@ from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.plots import curves_figures
 from ifgan.experiments.report import write_report
 from ifgan.experiments.run_records import Plan, RunRecord, read_runs
+from ifgan.experiments.study_files import read_predictions, read_runs_table
 from ifgan.experiments.table import DASH, Table
 from ifgan.experiments.tables import accuracy_table, method_table
 from ifgan.experiments.variants import with_variant
@@ -368,3 +369,15 @@ def test_a_page_begins_with_what_tells_most():
     assert leading({"own": [other, few], "others": [many]}) == {"others": [many]}
     assert leading({"own": [other]}) == {"own": [other]}
     assert leading({}) == {}
+
+
+def test_rows_lie_beside_the_page_as_in_a_study(runs: Path, report: Path):
+    """Every image of every evaluated run, and every run with its commit."""
+    table, kept = read_predictions(report), read_outcome(RunFolder(runs / "ifgan"))
+    assert kept is not None
+    of_run = table[(table["run"] == "ifgan") & (table["data"] == "colours")]
+    assert of_run["image"].tolist() == kept.predictions.table["image"].tolist()
+    np.testing.assert_allclose(of_run[list(kept.predictions.labels)], kept.predictions.probabilities, atol=1e-6)
+    rows = read_runs_table(report).set_index("run")
+    assert set(rows.index) == {"baseline", "ifgan", "unevaluated"}
+    assert rows.loc["ifgan", "chosen"] == 3 and "commit" in rows

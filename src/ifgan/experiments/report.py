@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from ifgan.config import Config
@@ -29,9 +30,11 @@ from ifgan.experiments.run_records import (
     read_plan,
     read_runs,
 )
+from ifgan.experiments.study_files import write_predictions
 from ifgan.experiments.table import Table
 from ifgan.experiments.tables import accuracy_table, fold_table, method_table, run_table
 from ifgan.files import read_text, write_bytes, write_json, write_text
+from ifgan.labels import in_order
 from ifgan.training.starting_weights import taken_over
 
 
@@ -79,6 +82,7 @@ def write_report(
     for picture in pictures:
         write_bytes(out / picture.file_name, picture.png)
     write_results(tested, out, split, against)
+    _write_rows(tested, out)
     own = in_domain(tested)
     content = {"lead": _lead(own, split), "tables": tables, "verdicts": verdicts(found), "notes": paragraphs}
     content["verdict"] = verdicts(leading(found))
@@ -129,6 +133,33 @@ def write_results(records: list[RunRecord], out: Path, split: HeldOut = "test", 
             for method, group in by_method(on_set).items():
                 content["methods"].get(method, {}).update(_more(group))
             write_json((out if own == {data} else out / _file_name(data)) / name, _finite(content))
+
+
+def _write_rows(records: list[RunRecord], out: Path) -> None:
+    """What the figures are counted from, in the form of a study: ``predictions.parquet``, a row an image, and
+    ``runs.csv``, a row a run with its commit.
+    """
+    tables = [
+        record.outcome.predictions.table.assign(run=record.name, data=record.data)
+        for record in records
+        if record.outcome is not None
+    ]
+    if tables:
+        table = pd.concat(tables, ignore_index=True)
+        labels = in_order(set(table.columns))
+        table = table[["run", "data", "image", "subject", "expression", *labels]]
+        write_predictions(out, table.astype(dict.fromkeys(labels, "float32")))
+    rows = [
+        {
+            "run": record.name, "method": record.method, "fold": record.fold, "seed": record.config.run.seed,
+            "subjects": record.train_subjects, "images": record.split["pictures"]["train"], "epochs": record.epochs,
+            "chosen": record.best_epoch, "minutes": round(record.minutes, 2),
+            "torch": record.environment.get("packages", {}).get("torch"),
+        }
+        | {name: record.environment.get(name) for name in ("threads", "cpu", "commit", "uncommitted")}
+        for record in in_domain(records)
+    ]  # fmt: skip
+    write_text(out / "runs.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
 def _more(records: list[RunRecord]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ifgan.files import write_atomically, write_text
 
-_WORDS = ("run", "weights", "view", "image", "subject", "expression")  # columns of text
+_WORDS = ("run", "data", "weights", "view", "image", "subject", "expression")  # columns of text
 
 _TEXT = dict.fromkeys(("run", "arm", "plan", "commit", "trunk"), str)  # a mark of digits alone is no number
 
@@ -31,12 +31,17 @@ def keep(folder: Path, finished: Finished) -> None:
     before = read_predictions(folder)
     before = before[before["run"] != finished.row["run"]] if len(before) else before
     predictions = pd.concat([before, finished.predictions], ignore_index=True)
-    write_atomically(folder / "predictions.parquet", lambda file: _write_parquet(predictions, file))
+    write_predictions(folder, predictions)
     _add_rows(folder / "runs.csv", pd.DataFrame([finished.row]))
 
 
-def _write_parquet(table: pd.DataFrame, file: Any) -> None:
-    table.astype(dict.fromkeys(_WORDS, "category")).to_parquet(file, compression="zstd", index=False)
+def write_predictions(folder: Path, table: pd.DataFrame) -> None:
+    """``predictions.parquet`` below ``folder``, all or nothing."""
+    table = table.astype({name: "category" for name in _WORDS if name in table})
+    write_atomically(
+        Path(folder) / "predictions.parquet",
+        lambda file: table.to_parquet(file, compression="zstd", index=False),
+    )
 
 
 def _add_rows(path: Path, rows: pd.DataFrame) -> None:

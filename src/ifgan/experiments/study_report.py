@@ -81,13 +81,14 @@ def write_metrics(folder: Path) -> None:
 
 
 def write_study_report(folder: Path, out: Path) -> str:
-    """The tables, as Markdown in ``out``/report.md, and the page ``out``/report.html; returns the tables as text.
-    Raises InputError like `study_metrics`.
+    """The tables, as Markdown in ``out``/report.md, every figure in ``out``/metrics.json, and the page
+    ``out``/report.html; returns the tables as text. Raises InputError like `study_metrics`.
     """
     if not read_study_file(folder).arms:
         return _write_predictions_report(folder, out)
     content, study = study_metrics(folder), read_study(folder)
     tables = _tables(content)
+    write_json(Path(out) / "metrics.json", content)
     write_text(Path(out) / "report.md", "\n".join(table.markdown() for table in tables))
     groups = {
         cell.arm: cell.outcomes
@@ -125,6 +126,7 @@ def _write_predictions_report(folder: Path, out: Path) -> str:
             pictures.append(Picture("Confusion", rendered(confusion_figure([outcome])), "", f"{run} on {data}"))
     table = Table("predictions", ("run", "data", "images", *_SUMMARY.values()), tuple(rows))
     write_text(Path(out) / "report.md", table.markdown())
+    write_json(Path(out) / "metrics.json", predictions_metrics(folder))
     lead = " ".join(str(read_study_file(folder).question or "").split())
     said = {"verdict": verdicts(leading(found)), "verdicts": verdicts(found)}
     html = page(pictures, title=f"Study: {Path(folder).resolve().name}", lead=lead, tables=[table], **said)
