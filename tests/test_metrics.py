@@ -6,6 +6,7 @@ from scipy import special
 from sklearn import metrics as reference
 
 from ifgan import metrics
+from tiny_model import tempered
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(20000, 6))
@@ -45,28 +46,28 @@ def test_a_temperature_is_found_again(temperature: float):
     told = special.softmax(LOGITS / temperature, axis=1)
     found = metrics.fit_temperature(told, TRUE)
     assert found == pytest.approx(1 / temperature, rel=0.1)
-    np.testing.assert_allclose(metrics.tempered(told, 1 / temperature), PROBABILITIES, atol=1e-12)
-    assert metrics.expected_calibration_error(metrics.tempered(told, found), TRUE) < 0.02
+    np.testing.assert_allclose(tempered(told, 1 / temperature), PROBABILITIES, atol=1e-12)
+    assert metrics.expected_calibration_error(tempered(told, found), TRUE) < 0.02
 
 
 def test_a_temperature_changes_no_decision():
     for temperature in (0.25, 10):
-        assert (metrics.tempered(PROBABILITIES, temperature).argmax(axis=1) == PREDICTED).all()
+        assert (tempered(PROBABILITIES, temperature).argmax(axis=1) == PREDICTED).all()
 
 
 def test_where_all_are_right_confidence_is_as_high_as_so_many_pictures_bear_out():
     """Right 240 times of 240, said with 0.8: one wrong image more or less makes no leap."""
     told = np.full((240, 6), 0.04) + 0.76 * np.eye(6)[np.arange(240) % 6]
     true = np.arange(240) % 6
-    confidence = metrics.tempered(told, metrics.fit_temperature(told, true)).max(axis=1)
+    confidence = tempered(told, metrics.fit_temperature(told, true)).max(axis=1)
     assert confidence == pytest.approx((240 + 1 / 6) / 241, abs=1e-3)
     nearly = true.copy()
     nearly[0] = 1
-    below = metrics.tempered(told, metrics.fit_temperature(told, nearly)).max(axis=1)
+    below = tempered(told, metrics.fit_temperature(told, nearly)).max(axis=1)
     assert below == pytest.approx((239 + 1 / 6) / 241, abs=1e-3)
 
 
 def test_a_sure_zero_is_no_infinity():
     """Wrong once in three, with all certainty: the highest temperature there is, and probabilities still."""
     found = metrics.fit_temperature(np.eye(3), np.array([0, 1, 1]))
-    assert np.isfinite(metrics.tempered(np.eye(3), found)).all() and found > 5
+    assert np.isfinite(tempered(np.eye(3), found)).all() and found > 5

@@ -23,12 +23,11 @@ from ifgan.errors import InputError, PictureError
 from ifgan.experiments.evaluation import open_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import write_report
-from ifgan.metrics import tempered
 from ifgan.models.checkpoint import save_trained
 from ifgan.predict import Prediction, find_checkpoint
 from ifgan.training.evaluate import evaluate
 from ifgan.training.run_folder import RunFolder
-from tiny_model import LABELS, tiny_trained
+from tiny_model import LABELS, tempered, tiny_trained
 from tiny_runs import make_prepared
 
 FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]

@@ -1,6 +1,8 @@
 """An untrained system of 32 pixels, for tests that need some model and not a good one."""
 
+import numpy as np
 import torch
+from scipy import special
 
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained
@@ -20,3 +22,8 @@ def tiny_trained(method: str = "ifgan", labels: tuple[str, ...] = LABELS, seed: 
     with torch.no_grad():
         system.classifier.head.weight.mul_(30)
     return Trained(system, labels, config, {})
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """(M, N) softmax(logits / temperature), from what softmax(logits) was: logits and log p differ by a constant."""
+    return special.softmax(np.log(np.maximum(probabilities, 1e-30)) / temperature, axis=1)

@@ -57,11 +57,6 @@ def reliability(probabilities: np.ndarray, true: np.ndarray, bins: int = 15) -> 
     return counts, *(total / np.maximum(counts, 1) for total in sums)
 
 
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """(M, N) softmax(logits / temperature), from what softmax(logits) was: logits and log p differ by a constant."""
-    return special.softmax(_log(probabilities) / temperature, axis=1)
-
-
 def fit_temperature(probabilities: np.ndarray, true: np.ndarray) -> float:
     """The temperature in [0.25, 10] that makes the true labels likeliest, to be fitted on validation images. It
     changes no decision. Guo et al., §4.2.

@@ -18,13 +18,14 @@ from ifgan.experiments.evaluation import evaluate_run, evaluate_unseen, open_run
 from ifgan.experiments.leakage import measure_leakage
 from ifgan.experiments.outcome import read_outcome
 from ifgan.files import read_json
-from ifgan.metrics import fit_temperature, tempered
+from ifgan.metrics import fit_temperature
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.training.evaluate import evaluate
 from ifgan.training.fit import train_run
 from ifgan.training.run_data import SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
+from tiny_model import tempered
 from tiny_runs import make_prepared, tiny, train_tiny
 
 

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from ifgan.errors import InputError
-from ifgan.experiments.study import do_run, run_study
+from ifgan.experiments.study import run_study
 from ifgan.experiments.study_files import keep, read_predictions, read_runs_table
 from ifgan.experiments.study_plan import StudyRun, read_study
 from ifgan.experiments.study_report import RULES, predictions_metrics, study_metrics, write_study_report
+from ifgan.experiments.study_run import do_run
 from tiny_runs import TINY, make_prepared
 
 STUDIES = sorted(path.parent for path in (Path(__file__).parents[2] / "studies").glob("*/study.yaml"))

@@ -25,9 +25,9 @@ from torch import Tensor
 from torch.nn import Module
 from torchvision.ops import nms
 
-Thresholds = tuple[float, float, float]
 MAX_SIDE_PX = 1280  # at this side; a face of 20 px in an image of 4000 px isn't found, one of 63 px is
 THRESHOLDS = (0.6, 0.7, 0.7)  # P-Net, R-Net, O-Net, as published
+MIN_FACE_PX = 20
 _BORDER = 1 / 3  # of the longer side
 Points = tuple[tuple[float, float], ...]
 _ENTERING = threading.Lock()
@@ -51,15 +51,13 @@ class Face:
 class FaceDetector:
     """MTCNN over lists of images.
 
-    An image's faces don't depend on the other images of the list: each is read alone. ``min_face_px`` counts
-    in the image, or in its reduced copy when that is larger than MAX_SIDE_PX. Works with one torch thread, so that
+    An image's faces don't depend on the other images of the list: each is read alone. MIN_FACE_PX counts in
+    the image, or in its reduced copy when that is larger than MAX_SIDE_PX. Works with one torch thread, so that
     an image's faces are the same bits in any process; the networks are too small to gain from more.
     """
 
-    def __init__(self, *, min_face_px: int = 20, thresholds: tuple[float, float, float] = THRESHOLDS) -> None:
+    def __init__(self) -> None:
         self._cascade = Cascade()
-        self._min_face_px = min_face_px
-        self._thresholds = thresholds
 
     def __call__(self, images_hwc_uint8: list[np.ndarray]) -> list[list[Face]]:
         """The faces of every (height, width, 3) uint8 RGB image, largest and most central first (prominence)."""
@@ -84,7 +82,7 @@ class FaceDetector:
 
     def _cascade_on(self, image: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
         writable = image if image.flags.writeable else image.copy()  # torch warns about the others
-        return self._cascade(torch.from_numpy(np.ascontiguousarray(writable)), self._min_face_px, self._thresholds)
+        return self._cascade(torch.from_numpy(np.ascontiguousarray(writable)))
 
 
 @contextmanager
@@ -138,20 +136,18 @@ class Cascade:
         )
 
     @torch.inference_mode()
-    def __call__(
-        self, image_hwc_uint8: Tensor, min_face_px: int, thresholds: Thresholds
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Boxes (N, 4), landmarks (N, 5, 2) and confidences (N,) of the faces of at least ``min_face_px``.
+    def __call__(self, image_hwc_uint8: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Boxes (N, 4), landmarks (N, 5, 2) and confidences (N,) of the faces of at least MIN_FACE_PX.
 
         The image's longer side must be below 2,900 pixels, or the sums overflow 32 bits.
         """
         table = _summed_area_table(image_hwc_uint8)
-        boxes = self._proposals(table, min_face_px, thresholds[0])
-        boxes = self._refined(table, boxes, thresholds[1])
-        return self._outputs(table, boxes, thresholds[2])
+        boxes = self._proposals(table)
+        boxes = self._refined(table, boxes, THRESHOLDS[1])
+        return self._outputs(table, boxes, THRESHOLDS[2])
 
-    def _proposals(self, table: Tensor, min_face_px: int, threshold: float) -> Tensor:
-        levels = [self._level(table, scale, threshold) for scale in _scales(table, min_face_px)]
+    def _proposals(self, table: Tensor) -> Tensor:
+        levels = [self._level(table, scale, THRESHOLDS[0]) for scale in _scales(table)]
         if not levels:
             return torch.zeros(0, 4)
         boxes, scores, shifts = map(torch.cat, zip(*levels, strict=True))
@@ -197,9 +193,9 @@ class Cascade:
         return boxes[keep], points[keep], scores[keep]
 
 
-def _scales(table: Tensor, min_face_px: int) -> list[float]:
+def _scales(table: Tensor) -> list[float]:
     """Pyramid scales: the smallest face fills P-Net's window at the first, the image fits it at the last."""
-    scale, scales = _CELL / min_face_px, []
+    scale, scales = _CELL / MIN_FACE_PX, []
     shorter = min(table.shape[0], table.shape[1]) - 1
     while shorter * scale >= _CELL:
         scales.append(scale)
