@@ -212,6 +212,24 @@ def test_the_demo_s_figures_are_those_of_its_predictions(tmp_path: Path) -> None
     assert json.loads(json.dumps(predictions_metrics(folder))) == kept
     write_study_report(folder, tmp_path)
     assert f"{100 * kept['comparisons'][1]['difference']:+.1f} points" in (tmp_path / "report.html").read_text()
+    assert json.loads((tmp_path / "metrics.json").read_text()) == kept
+
+
+def test_the_demo_s_leakage_is_told_as_it_was_measured() -> None:
+    folder = next(folder for folder in STUDIES if folder.name == "demo")
+    told = " ".join((folder.parents[1] / "docs" / "privacy.md").read_text().split())
+    by_view = {}
+    for name in ("leakage", "leakage_same_expression"):
+        rows = json.loads((folder / f"{name}.json").read_text())["rows"]
+        by_view[name] = {row["view"]: row for row in rows if row["vectors"] == "pixels"}
+    for view in ("input", "blurred", "pixelated", "generated", "mixture"):
+        row = by_view["leakage"][view]
+        shares = [row["reidentified"][probe]["share"] for probe in ("nearest neighbour", "linear probe")]
+        figures = " | ".join(f"{share:.3f}" for share in (*shares, row["expression"]["share"]))
+        assert f"| {view} | {figures} |" in told
+    drawn, seen = (by_view["leakage_same_expression"][view]["reidentified"] for view in ("generated", "input"))
+    for probe in ("nearest neighbour", "linear probe"):
+        assert f"{drawn[probe]['share']:.3f}" in told and f"{seen[probe]['share']:.3f}" in told
 
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
