@@ -21,7 +21,7 @@ from ifgan.files import read_json, read_text, write_text
 from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained, read_about
 from ifgan.models.ifgan import IFGAN, System, predict, to_probabilities
-from ifgan.training.fit import train_run
+from ifgan.training.fit import in_bf16, train_run
 from ifgan.training.networks import Networks
 from ifgan.training.run_data import RunData, SplitChoice, load_run_data
 from ifgan.training.run_folder import RunFolder
@@ -201,6 +201,7 @@ def _row(run: StudyRun, folder: RunFolder, data: RunData) -> dict[str, Any]:
         "memory_gib": _peak_memory_gib(),
         "threads": environment["threads"],
         "cpu": environment["cpu"],
+        "precision": "bf16" if in_bf16(config) else "fp32",
         "torch": environment["packages"]["torch"],
         "commit": environment["commit"],
         "uncommitted": environment["uncommitted"],

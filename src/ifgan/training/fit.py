@@ -137,7 +137,7 @@ def make_accelerator(config: Config) -> Accelerator:
     """Device, processes and precision. Raises InputError for what several processes can't do."""
     # Buffers stay each process's own: broadcasting them would change them between D's two passes of one step.
     ddp = DistributedDataParallelKwargs(broadcast_buffers=False)
-    precision = "bf16" if _bf16(config) else "no"
+    precision = "bf16" if in_bf16(config) else "no"
     if AcceleratorState._shared_state.get("_mixed_precision", precision) != precision:
         AcceleratorState._reset_state()  # one process may train several runs; Accelerate thinks of one precision
     accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[ddp])
@@ -146,7 +146,8 @@ def make_accelerator(config: Config) -> Accelerator:
     return accelerator
 
 
-def _bf16(config: Config) -> bool:
+def in_bf16(config: Config) -> bool:
+    """Whether this device trains ``config`` in bfloat16."""
     if config.run.precision != "auto":
         return config.run.precision == "bf16"
     if fastest_device().type == "cuda":
