@@ -3,6 +3,7 @@
 import ast
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,11 @@ LAYERS = [
         "presets",
         "versions",
         "weights",
+        "header",
+        "onnx_session",
     },
     {"faces", "models", "losses", "metrics"},
-    {"data", "predict"},
+    {"data", "engines", "predict"},
     {"training"},
     {"experiments"},
     {"commands"},
@@ -59,6 +62,16 @@ def test_imports_point_left_only() -> None:
             continue
         wrong += [f"{path.name} -> {other}" for other in imported(path) if RANK[other] > RANK[part]]
     assert wrong == []
+
+
+def test_what_reads_images_needs_no_torch() -> None:
+    """What `pip install ifgan` brings is enough for it; a checkpoint's engine is imported where one is loaded."""
+    parts = {"labels", "errors", "files", "workers", "progress", "versions", "weights", "header", "onnx_session"}
+    parts |= {"faces", "engines", "predict"}
+    for path in SOURCE.rglob("*.py"):
+        if path.relative_to(SOURCE).parts[0].removesuffix(".py") in parts:
+            assert not re.search(r"^\s*(import|from) (torch|timm|scipy|pandas)\b", path.read_text(), re.M), path
+            assert path.name == "engines.py" or "models" not in imported(path), path
 
 
 def test_data_and_predict_do_not_know_each_other() -> None:

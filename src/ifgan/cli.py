@@ -15,7 +15,7 @@ import ifgan
 from ifgan.commands import COMMANDS
 from ifgan.commands.parser import Parser
 from ifgan.config import merged, nested, settings
-from ifgan.errors import WRONG_USE, InputError
+from ifgan.errors import WRONG_USE, InputError, missing
 from ifgan.experiments.variants import VARIANTS
 from ifgan.presets import make_config
 
@@ -229,7 +229,9 @@ def _run(argv: list[str]) -> int:
         return COMMANDS[parsed.command](**values)
     except BrokenPipeError:
         raise
-    except (InputError, OSError) as error:
+    except (InputError, OSError, ModuleNotFoundError) as error:
+        if isinstance(error, ModuleNotFoundError) and (error.name or "ifgan").split(".")[0] == "ifgan":
+            raise  # our own fault
         if parsed.debug:
             traceback.print_exc()
         print(f"ifgan {parsed.command}: {_sentence(error)}", file=sys.stderr)
@@ -237,6 +239,8 @@ def _run(argv: list[str]) -> int:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return missing(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -1,6 +1,7 @@
 """What a user is told: one sentence that names the file, the field and what was expected; and the exit status."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 FAILED = 1  # exit status: some inputs failed, the others are done
 WRONG_USE = 2  # nothing was done, or what had to be done couldn't be
@@ -24,3 +25,17 @@ def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:
     listed = list(names)
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
     return between.join(listed[:limit]) + more
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Imports that only come with an extra of this package. Raises InputError: ``what`` needs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{what}: {missing(error, extra)}") from error
+
+
+def missing(error: ModuleNotFoundError, extra: str = "train") -> str:
+    """What is said of a package that isn't installed."""
+    return f'needs {error.name}, which is not installed; pip install "ifgan[{extra}]"'

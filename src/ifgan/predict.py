@@ -5,26 +5,24 @@ for face in recognizer("photo.jpg"):
     print(face.expression, face.confidence, face.box)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from ifgan.errors import InputError, PictureError, one_line
+from ifgan.engines import Engine, load_engine
+from ifgan.errors import InputError, PictureError, needing, one_line
 from ifgan.faces.detect import FaceDetector
-from ifgan.faces.model_input import InputForm, to_model_input, to_picture
+from ifgan.faces.model_input import to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
-from ifgan.models.checkpoint import Trained, load_trained
-from ifgan.models.device import device_named, device_of
-from ifgan.models.ifgan import IFGAN, Redraw, predict, to_probabilities
+from ifgan.header import Redraw
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
-# Faces at a time. On a CPU more costs memory (the paper's networks take 4 GB for 32) and gains nothing.
-_BATCH = {"cpu": 8, "cuda": 32}
+_FILES = ("model.onnx", "model.safetensors")  # what a model is called in a folder or on the hub
 Picture = str | Path | Image.Image | np.ndarray
 
 
@@ -39,7 +37,16 @@ class Prediction:
     probabilities: dict[str, float]
     box: tuple[float, ...] = ()
     landmarks: tuple[tuple[float, float], ...] = ()
-    average_face: Image.Image | None = field(default=None, repr=False, compare=False)
+    draw: Callable[[], Image.Image] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def average_face(self) -> Image.Image | None:
+        """The redrawn face, drawn when it is first asked for; None from a baseline, which draws none."""
+        return None if self.draw is None else self.draw()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the drawing: what draws it can't be pickled."""
+        return self.__dict__ | {"average_face": self.average_face, "draw": None}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the image."""
@@ -67,12 +74,9 @@ class PictureFaces:
 class Recognizer:
     """Reads expressions off every face of an image."""
 
-    def __init__(self, trained: Trained, *, aligned: bool = False) -> None:
-        self.trained = trained
+    def __init__(self, engine: Engine, *, aligned: bool = False) -> None:
+        self.engine = engine
         self.aligned = aligned
-        self._form = InputForm.from_config(trained.config)
-        self._device = device_of(trained.system)
-        self._batch = _BATCH.get(self._device.type, _BATCH["cpu"])
         self._detector: FaceDetector | None = None
 
     @classmethod
@@ -80,35 +84,30 @@ class Recognizer:
         cls,
         model: str | Path = PACKAGED_MODEL,
         *,
-        device: torch.device | str = "cpu",
+        device: str = "cpu",
         aligned: bool = False,
         redraw: Redraw | None = None,
     ) -> "Recognizer":
-        """From the model in the package (docs/model_card.md), a run folder, a ``.safetensors`` file, a folder with
-        ``model.safetensors``, or a Hugging Face id.
+        """From the model in the package (docs/model_card.md), a run folder, an ``.onnx`` or ``.safetensors`` file, a
+        folder with ``model.onnx`` or ``model.safetensors``, or a Hugging Face id. Checkpoints of runs need torch.
 
         ``aligned``: images are aligned faces already, their central square is read without detection. ``redraw``:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
-        who it was; None for what the model was trained with. ``device``: as torch names it, or "auto" for a GPU where
-        there is one. Raises InputError for a model that isn't there or is broken, a device that isn't there, and a
-        redrawing that the model can't do.
+        who it was; None for what the model was trained with. ``device``: "cpu", "cuda", or "auto" for a GPU where a
+        checkpoint can use one. Raises InputError for a model that isn't there or is broken, a device that isn't there,
+        and a redrawing that the model can't do.
         """
-        if redraw not in (None, *get_args(Redraw)):
-            raise InputError(f"redraw {redraw!r}: expected one of {', '.join(get_args(Redraw))}")
-        trained = load_trained(find_checkpoint(model), device_named(device))
-        if redraw is not None:
-            trained.with_generator(model).redraw = redraw
-        return cls(trained, aligned=aligned)
+        return cls(load_engine(find_checkpoint(model), device, redraw), aligned=aligned)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The expressions that the model knows, in the canonical order."""
-        return self.trained.labels
+        return self.engine.labels
 
     @property
     def redraws(self) -> bool:
         """Whether predictions have an ``average_face``; the baseline has no generator."""
-        return isinstance(self.trained.system, IFGAN)
+        return self.engine.redraws
 
     def __call__(self, source: Picture | list[Picture] | tuple[Picture, ...]) -> list[Any]:
         """`predict` for an image (path, PIL image, HWC uint8 RGB array, grey array; OpenCV's are BGR), `predict_batch`
@@ -140,7 +139,10 @@ class Recognizer:
         for found in self._found(sources, every_face, workers):
             waiting.append(found)
             # Without a face there is nothing to wait for, unless an earlier image does.
-            if not waiting[0].aligned or max(len(waiting), sum(len(one.aligned) for one in waiting)) >= self._batch:
+            if (
+                not waiting[0].aligned
+                or max(len(waiting), sum(len(one.aligned) for one in waiting)) >= self.engine.batch
+            ):
                 yield from self._read_pictures(waiting)
                 waiting = []
         yield from self._read_pictures(waiting)
@@ -164,22 +166,26 @@ class Recognizer:
         """Predictions for aligned faces, square uint8 RGB each, without their places. Raises PictureError for other
         images, and InputError for a model whose output is not finite.
         """
-        batches = (crops[start : start + self._batch] for start in range(0, len(crops), self._batch))
+        size = self.engine.batch
+        batches = (crops[start : start + size] for start in range(0, len(crops), size))
         return [prediction for batch in batches for prediction in self._read_batch(batch)]
 
-    @torch.inference_mode()
     def _read_batch(self, crops: list[np.ndarray]) -> list[Prediction]:
-        size = self.trained.config.preprocess.image_size
-        images = torch.stack([to_model_input(self._form(crop), size) for crop in crops])  # (B, 3, S, S)
-        output = predict(self.trained.system, images.to(self._device), self.trained.config)
-        probabilities = to_probabilities(output.logits, self.trained.temperature)  # (B, N)
-        faces = [None] * len(crops) if output.average_face is None else output.average_face
-        return [self._prediction(row, face) for row, face in zip(probabilities.tolist(), faces, strict=True)]
+        engine = self.engine
+        images = np.stack([to_model_input(engine.form(crop), engine.size_px) for crop in crops])  # (B, 3, S, S)
+        probabilities, faces = engine.read(images)  # (B, N)
+        rows = enumerate(probabilities.tolist())
+        return [self._prediction(row, self._drawer(images[i], None if faces is None else faces[i])) for i, row in rows]
 
-    def _prediction(self, row: list[float], face: torch.Tensor | None) -> Prediction:
+    def _drawer(self, image: np.ndarray, face: np.ndarray | None) -> Callable[[], Image.Image] | None:
+        """What makes the drawing of an image, which reading it may have made already."""
+        if not self.redraws:
+            return None
+        return lambda: Image.fromarray(to_picture(self.engine.draw(image[None])[0] if face is None else face))
+
+    def _prediction(self, row: list[float], draw: Callable[[], Image.Image] | None) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
-        picture = None if face is None else Image.fromarray(to_picture(face))
-        return Prediction(self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), average_face=picture)
+        return Prediction(self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), draw=draw)
 
 
 def _faces_or_error(result: PictureFaces) -> list[Prediction]:
@@ -195,24 +201,28 @@ def find_checkpoint(model: str | Path) -> Path:
     if str(model) == PACKAGED_MODEL:
         return packaged_model()
     path = Path(model)
-    for candidate in (path, path / "checkpoint" / "best.safetensors", path / "model.safetensors"):
+    for candidate in (path, path / "checkpoint" / "best.safetensors", *(path / name for name in _FILES)):
         if candidate.is_file():
             return candidate
     if path.exists() or not _is_hub_id(str(model)):
-        expected = f"{PACKAGED_MODEL}, a run folder, a .safetensors file or a Hugging Face id"
+        expected = f"{PACKAGED_MODEL}, a run folder, an .onnx or .safetensors file or a Hugging Face id"
         raise InputError(f"{model}: no model there; expected {expected}")
-    from huggingface_hub import hf_hub_download
+    with needing("train", f"{model}: no such folder; the Hugging Face hub"):
+        from huggingface_hub import hf_hub_download
 
-    try:
-        return Path(hf_hub_download(str(model), "model.safetensors"))
-    except Exception as error:  # the hub client raises many kinds, for no network as for no such repository
-        raise InputError(
-            f"{model}: no such folder, and the Hugging Face hub gave no model ({one_line(error)})"
-        ) from error
+    reason = ""
+    for name in _FILES:
+        try:
+            return Path(hf_hub_download(str(model), name))
+        except Exception as error:  # the hub client raises many kinds, for no network as for no such repository
+            reason = one_line(error)
+    raise InputError(f"{model}: no such folder, and the Hugging Face hub gave no model ({reason})")
 
 
 def _is_hub_id(name: str) -> bool:
     """``owner/name``, but not what only reads so: the mistyped path of a run in a folder that is here."""
     owner, _, rest = name.partition("/")
-    local = not owner or owner.startswith((".", "~")) or name.endswith(".safetensors") or Path(owner).exists()
+    local = (
+        not owner or owner.startswith((".", "~")) or name.endswith((".onnx", ".safetensors")) or Path(owner).exists()
+    )
     return bool(rest) and "/" not in rest and not local

@@ -20,6 +20,7 @@ from ifgan.faces.align import align_face
 from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import to_model_input
 from ifgan.models.checkpoint import save_trained
+from ifgan.models.torch_engine import TorchEngine
 from tiny_model import tiny_trained
 
 FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
@@ -86,19 +87,19 @@ def test_one_picture_and_the_batch_read_the_same_crop_bit_for_bit(
     seen: list[torch.Tensor] = []
     trained = tiny_trained()
     trained.system.generator.register_forward_pre_hook(lambda module, inputs: seen.extend(inputs[0]))
-    monkeypatch.setattr(Recognizer, "from_pretrained", lambda *args, **options: Recognizer(trained))
+    monkeypatch.setattr(Recognizer, "from_pretrained", lambda *args, **options: Recognizer(TorchEngine(trained)))
     whole = [folder / "a" / f"{number}.png" for number in (0, 2, 3)]
     predict_files(whole, "any", str(tmp_path / "out.jsonl"), workers=0)
     batch, alone = list(seen), []
     for path in whole:
         seen.clear()
-        Recognizer(trained)(path)
+        Recognizer(TorchEngine(trained))(path)
         alone += seen
     by_hand, detector = [], FaceDetector()
     for path in whole:
         image = np.array(Image.open(path))
         crops = [align_face(image, np.array(face.landmarks_xy_px)) for face in detector([image])[0]]
-        by_hand += [to_model_input(crop, 32) for crop in crops]
+        by_hand += [torch.from_numpy(to_model_input(crop, 32)) for crop in crops]
     assert len(batch) == len(alone) == len(by_hand) == 4
     for one, two, three in zip(batch, alone, by_hand, strict=True):
         assert torch.equal(one, two) and torch.equal(one, three)

@@ -96,7 +96,7 @@ def test_the_faces_of_both_figures_are_the_generator_s_own(
     generator = opened.trained.system.generator
     assert generator is not None
     pictures = [opened.pairs[0, index].image for index in range(len(opened.pairs))]
-    wanted = {to_picture(image).tobytes(): to_picture(drawn(generator, image)) for image in pictures}
+    wanted = {to_picture(image.numpy()).tobytes(): to_picture(drawn(generator, image).numpy()) for image in pictures}
     figures: list[Figure] = []
     for module, name in ((transfer_module, "transfer_figure"), (attention_module, "attention_figure")):
         monkeypatch.setattr(module, "write_figure", lambda figure, out: figures.append(figure))
@@ -119,8 +119,10 @@ def test_without_inputs_no_picture_of_anybody_is_in_the_figure(
     opened, _ = open_unseen(runs / "ifgan", strangers)
     generator = opened.trained.system.generator
     assert generator is not None
-    generated = {to_picture(drawn(generator, opened.pairs[0, i].image)).tobytes() for i in range(len(opened.pairs))}
-    averages = {to_picture(face).tobytes() for face in opened.pairs.average_inputs()}
+    generated = {
+        to_picture(drawn(generator, opened.pairs[0, i].image).numpy()).tobytes() for i in range(len(opened.pairs))
+    }
+    averages = {to_picture(face.numpy()).tobytes() for face in opened.pairs.average_inputs()}
     shown = [np.asarray(axis.get_images()[0].get_array()).tobytes() for axis in figures[0].axes if axis.get_images()]
     labels = len(opened.pairs.labels)
     assert len(shown) == 3 * labels

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 
 from drawn_faces import MOVES, draw_face, on_canvas
-from ifgan.faces.detect import MAX_SIDE_PX, Face, FaceDetector, _one_torch_thread, prominence
+from faces.mtcnn_to_onnx import NETWORKS, SIDES_PX, OfPixels
+from ifgan.faces.detect import MAX_SIDE_PX, Face, FaceDetector, nms, prominence
+from ifgan.onnx_session import Session
+from ifgan.weights import packaged_file
 
 
 def eye_distance(points_xy_px: np.ndarray) -> float:
@@ -89,23 +93,10 @@ def test_a_face_does_not_depend_on_the_other_pictures(detector: FaceDetector) ->
     assert detector(pictures) == alone and detector(pictures[::-1]) == alone[::-1]
 
 
-def test_a_face_does_not_depend_on_threads(detector: FaceDetector) -> None:
-    canvas, _ = on_canvas([draw_face(0, 130), draw_face(1, 130)], 300, 300, [(10, 20), (150, 140)])
-    threads, found = torch.get_num_threads(), []
-    try:
-        for number in (1, 2, 3, 4):
-            torch.set_num_threads(number)
-            found.append(detector([canvas]))
-            assert torch.get_num_threads() == number
-    finally:
-        torch.set_num_threads(threads)
-    assert len(found[0][0]) == 2 and found == [found[0]] * 4
-
-
 def test_a_tight_crop_is_found_on_the_second_try(detector: FaceDetector) -> None:
     face, landmarks = draw_face(2)
     crop = np.ascontiguousarray(face[69:204, 75:181])  # from the brows to the chin, cutting the eyes' outer corners
-    assert len(detector._cascade_on(crop)[0]) == 0
+    assert len(detector._cascade(crop)[0]) == 0
     (found,) = detector([crop])[0]
     assert np.abs(np.array(found.landmarks_xy_px) - (landmarks - (75, 69))).max() < 0.15 * eye_distance(landmarks)
     x0, y0, x1, y1 = found.box_xyxy_px
@@ -120,24 +111,26 @@ def test_a_large_picture_is_reduced_and_answered_in_its_own_pixels(detector: Fac
     assert np.abs(np.array(face.landmarks_xy_px) - 6 * drawn).max() < 0.15 * 6 * eye_distance(drawn)
 
 
-def test_making_a_detector_draws_nothing_from_the_random_state() -> None:
-    torch.manual_seed(5)
-    before = torch.random.get_rng_state()
-    FaceDetector()
-    assert torch.equal(before, torch.random.get_rng_state())
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_networks_are_facenet_pytorchs(name: str) -> None:
+    make, outputs = NETWORKS[name]
+    network, side = OfPixels(make()).eval(), SIDES_PX[name]
+    shapes = [(1, 12, 40, 3), (1, 99, 71, 3)] if name == "propose" else [(n, side, side, 3) for n in (1, 2, 130)]
+    session = Session(packaged_file(f"mtcnn-{name}.onnx"))
+    assert session.outputs == outputs
+    for number, shape in enumerate(shapes):
+        pixels = np.random.default_rng(number).uniform(0, 255, shape).astype(np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(pixels))
+        for ours, theirs in zip(session(pixels), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
-def test_detectors_side_by_side_leave_torch_its_threads() -> None:
-    """As in a server: one begins before another has ended."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        first, second = _one_torch_thread(), _one_torch_thread()
-        first.__enter__()
-        second.__enter__()
-        assert torch.get_num_threads() == 1
-        first.__exit__(None, None, None)
-        second.__exit__(None, None, None)
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+@pytest.mark.parametrize("count", [0, 1, 40, 300])
+def test_suppression_is_torchvisions(count: int) -> None:
+    rng = np.random.default_rng(count)
+    corner, size = rng.integers(0, 60, (count, 2)), rng.integers(1, 40, (count, 2))
+    boxes = np.concatenate([corner, corner + size], axis=1).astype(np.float32)
+    scores = rng.integers(0, 50, count).astype(np.float32)  # some tie
+    expected = torchvision.ops.nms(torch.from_numpy(boxes), torch.from_numpy(scores), 0.5)
+    assert nms(boxes, scores, 0.5).tolist() == expected.tolist()

@@ -19,17 +19,26 @@ from ifgan.errors import PictureError
 from ifgan.faces.align import align_face
 from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, to_picture, working_side
+from ifgan.models.torch_engine import TorchEngine
 from ifgan.predict import Recognizer
 from tiny_model import tiny_trained
 
 FACE = draw_face(2)[0]
 
 
+def as_tensor(*args: Any, **options: Any) -> torch.Tensor:
+    return torch.from_numpy(to_model_input(*args, **options))
+
+
+def as_picture_of(image: torch.Tensor) -> np.ndarray:
+    return to_picture(image.numpy())
+
+
 def what_the_network_reads(picture: Path, **config: Any) -> torch.Tensor:
     trained = tiny_trained(**config)
     seen: list[torch.Tensor] = []
     trained.system.generator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    Recognizer(trained)(picture)
+    Recognizer(TorchEngine(trained))(picture)
     return seen[0]  # (1, 3, S, S)
 
 
@@ -49,56 +58,56 @@ def test_training_prediction_and_prepared_set_give_the_same_bits(
     averages = {"happiness": np.zeros((256, 256, 3), np.uint8)}
     pairs = FacePairs(located, ("happiness",), averages, size_px, form=InputForm(**form))
     (face,) = detector([canvas])[0]
-    by_hand = to_model_input(InputForm(**form)(align_face(canvas, np.array(face.landmarks_xy_px))), size_px)
+    by_hand = as_tensor(InputForm(**form)(align_face(canvas, np.array(face.landmarks_xy_px))), size_px)
     assert torch.equal(by_hand, what_the_network_reads(path, image_size=size_px, **form)[0])
     for _ in range(2):  # read, then from the cache
         assert torch.equal(by_hand, pairs[0, 0].image)
 
 
 def test_the_centre_224_of_256_in_minus_one_to_one() -> None:
-    tensor = to_model_input(FACE)
+    tensor = as_tensor(FACE)
     assert tensor.shape == (3, 224, 224) and tensor.dtype == torch.float32 and tensor.is_contiguous()
     expected = torch.from_numpy(FACE[16:240, 16:240].astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
     torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=0)
     ends = np.zeros((256, 256, 3), np.uint8)
     ends[:, 128:] = 255
-    assert set(to_model_input(ends).unique().tolist()) == {-1.0, 1.0}
+    assert set(as_tensor(ends).unique().tolist()) == {-1.0, 1.0}
 
 
 def test_every_level_survives_the_round_trip() -> None:
     levels = np.resize(np.arange(256, dtype=np.uint8), (256, 256, 3))
-    assert (to_picture(to_model_input(levels)) == levels[16:240, 16:240]).all()
+    assert (as_picture_of(as_tensor(levels)) == levels[16:240, 16:240]).all()
     beyond = torch.tensor([-7.0, 7.0]).expand(3, 4, 2)
-    assert set(to_picture(beyond).ravel().tolist()) == {0, 255}
+    assert set(as_picture_of(beyond).ravel().tolist()) == {0, 255}
 
 
 @pytest.mark.parametrize(("size_px", "side"), [(224, 256), (112, 128), (96, 110), (32, 37)])
 def test_other_sizes_keep_the_papers_proportion(size_px: int, side: int) -> None:
     assert working_side(size_px) == side
-    assert to_model_input(FACE, size_px).shape == (3, size_px, size_px)
+    assert as_tensor(FACE, size_px).shape == (3, size_px, size_px)
     small = shrink(FACE, size_px)
     assert small.shape == (side, side, 3)
-    assert torch.equal(to_model_input(small, size_px), to_model_input(FACE, size_px))  # what the cache relies on
+    assert torch.equal(as_tensor(small, size_px), as_tensor(FACE, size_px))  # what the cache relies on
 
 
 def test_a_flip_undoes_itself_and_is_a_mirror() -> None:
-    flipped = to_model_input(FACE, augmentation=Augmentation(flip=True))
-    assert torch.equal(flipped, to_model_input(FACE).flip(2))
+    flipped = as_tensor(FACE, augmentation=Augmentation(flip=True))
+    assert torch.equal(flipped, as_tensor(FACE).flip(2))
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (32, 0), (5, 29), (32, 32)])
 def test_crops_are_where_they_are_asked_for(left: int, top: int) -> None:
-    tensor = to_model_input(FACE, augmentation=Augmentation(crop_left_px=left, crop_top_px=top))
-    assert (to_picture(tensor) == FACE[top : top + 224, left : left + 224]).all()
+    tensor = as_tensor(FACE, augmentation=Augmentation(crop_left_px=left, crop_top_px=top))
+    assert (as_picture_of(tensor) == FACE[top : top + 224, left : left + 224]).all()
     with pytest.raises(ValueError, match="outside"):
-        to_model_input(FACE, augmentation=Augmentation(crop_left_px=33))
+        as_tensor(FACE, augmentation=Augmentation(crop_left_px=33))
 
 
 def test_rotation_is_counter_clockwise_about_the_centre() -> None:
-    turned = to_picture(to_model_input(FACE, augmentation=Augmentation(angle_deg=90)))
+    turned = as_picture_of(as_tensor(FACE, augmentation=Augmentation(angle_deg=90)))
     assert np.abs(turned.astype(int) - np.rot90(FACE)[16:240, 16:240]).max() <= 1
     reference = np.asarray(Image.fromarray(FACE).rotate(5, Image.Resampling.BILINEAR))[16:240, 16:240]
-    ours = to_picture(to_model_input(FACE, augmentation=Augmentation(angle_deg=5)))
+    ours = as_picture_of(as_tensor(FACE, augmentation=Augmentation(angle_deg=5)))
     inside = np.s_[20:-20, 20:-20]  # at the edge Pillow puts black, we repeat the picture
     assert np.abs(ours[inside].astype(int) - reference[inside]).max() <= 2
 
@@ -107,12 +116,12 @@ def test_rotation_brings_no_black_corners() -> None:
     plain = np.full((256, 256, 3), 180, np.uint8)
     for corner in (0, 32):
         turned = Augmentation(angle_deg=-5, crop_left_px=corner, crop_top_px=corner)
-        assert (to_picture(to_model_input(plain, augmentation=turned)) == 180).all()
+        assert (as_picture_of(as_tensor(plain, augmentation=turned)) == 180).all()
 
 
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 def test_zoom_is_about_the_centre_and_agrees_with_pillow(factor: float) -> None:
-    ours = to_picture(to_model_input(FACE, augmentation=Augmentation(zoom=factor)))
+    ours = as_picture_of(as_tensor(FACE, augmentation=Augmentation(zoom=factor)))
     side = 256 / factor
     box = ((256 - side) / 2, (256 - side) / 2, (256 + side) / 2, (256 + side) / 2)
     reference = np.asarray(
@@ -123,7 +132,7 @@ def test_zoom_is_about_the_centre_and_agrees_with_pillow(factor: float) -> None:
 
 
 def test_a_blank_rectangle_is_mid_grey_and_all_else_is_left() -> None:
-    whole, erased = to_model_input(FACE), to_model_input(FACE, augmentation=Augmentation(blank=(10, 20, 50, 90)))
+    whole, erased = as_tensor(FACE), as_tensor(FACE, augmentation=Augmentation(blank=(10, 20, 50, 90)))
     inside = torch.zeros(224, 224, dtype=torch.bool)
     inside[20:90, 10:50] = True
     assert (erased[:, inside] == 0).all() and torch.equal(erased[:, ~inside], whole[:, ~inside])
@@ -175,7 +184,7 @@ def test_equalised_pictures_forget_their_contrast() -> None:
 def test_average_faces_are_framed_and_keep_colour_and_detail() -> None:
     form = InputForm(center_crop_zoom=2, grey=True, downsample_px=16)
     pairs = FacePairs([], ("happiness",), {"happiness": FACE}, 112, form=form)
-    expected = to_model_input(FACE[64:192, 64:192], 112)
+    expected = as_tensor(FACE[64:192, 64:192], 112)
     assert torch.equal(pairs.average_inputs()[0], expected)
     assert torch.equal(pairs.only([]).average_inputs()[0], expected)  # not framed a second time
 
@@ -183,14 +192,14 @@ def test_average_faces_are_framed_and_keep_colour_and_detail() -> None:
 def test_the_picture_itself_is_left_alone() -> None:
     before = FACE.copy()
     for augmentation in (Augmentation(), Augmentation(flip=True, angle_deg=3)):
-        to_model_input(FACE, augmentation=augmentation).zero_()
+        as_tensor(FACE, augmentation=augmentation).zero_()
     assert (before == FACE).all()
 
 
 @pytest.mark.parametrize("wrong", [FACE[:, :100], FACE[..., 0], FACE.astype(np.float32)])
 def test_only_square_rgb_is_accepted(wrong: np.ndarray) -> None:
     with pytest.raises(PictureError, match="square HWC uint8 RGB"):
-        to_model_input(wrong)
+        as_tensor(wrong)
 
 
 def test_a_policy_draws_what_4_2_says() -> None:
@@ -209,7 +218,7 @@ def test_an_average_face_is_mirrored_with_its_picture_and_otherwise_left_alone(t
     Image.fromarray(ramp).save(tmp_path / "a.png")
     located = [LocatedSample(tmp_path, Sample("a.png", "toy", "s0", "", "", "fear"))]
     pairs = FacePairs(located, ("fear",), {"fear": ramp}, 96, policy=AugmentationPolicy(True, 5, True, 96))
-    straight, flips, pictures = to_model_input(ramp, 96), [], set()
+    straight, flips, pictures = as_tensor(ramp, 96), [], set()
     for epoch in range(40):
         image, average, _ = pairs[epoch, 0]
         flips.append(bool(image[0, :, 0].mean() > image[0, :, -1].mean()))

@@ -7,6 +7,7 @@ from scipy.optimize import nnls
 
 from ifgan.errors import InputError
 from ifgan.models.mixture import Mixture
+from ifgan.models.torch_engine import TorchEngine
 from ifgan.predict import Recognizer
 from tiny_model import tiny_trained
 
@@ -72,11 +73,11 @@ def test_a_recognizer_hands_out_mixtures_on_request():
     assert mixture is not None
     mixture.averages.copy_(torch.rand(mixture.averages.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1)
     crop = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    (mixed,) = Recognizer(trained, aligned=True)(crop)
+    (mixed,) = Recognizer(TorchEngine(trained), aligned=True)(crop)
     again = mixture(to_tensor(mixed.average_face))
     assert (again - to_tensor(mixed.average_face)).abs().max() < 3 / 127.5  # a mixture up to 8 bits
     trained.system.redraw = "free"
-    (free,) = Recognizer(trained, aligned=True)(crop)
+    (free,) = Recognizer(TorchEngine(trained), aligned=True)(crop)
     assert (to_tensor(free.average_face) - to_tensor(mixed.average_face)).abs().max() > 0.1
     assert free == mixed  # E reads what G drew, so nothing else changes
 

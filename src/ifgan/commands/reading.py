@@ -44,16 +44,19 @@ def predict(
     return FAILED if failed else 0
 
 
-def export(model: str, *, out: Path, format: Literal["safetensors", "run"] = "safetensors", full: bool = False) -> int:
+def export(
+    model: str, *, out: Path, format: Literal["onnx", "safetensors", "run"] | None = None, full: bool = False
+) -> int:
     """Write a model as one file to hand on, without what only its training needs, or as a run folder to be measured.
 
     Args:
         model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
         out: file to write, or with --format run folder to make
-        format: safetensors: a file that ifgan predict reads; run: a folder for evaluate, leakage and figure
-        full: safetensors: full precision; unset: weights in half precision, half the size
+        format: onnx, a file that is read without torch; safetensors; run, a folder to measure; unset: as out is called
+        full: weights in full precision; unset: in half precision, half the size
     """
     from ifgan.models.checkpoint import load_trained, save_trained
+    from ifgan.models.export import export_onnx
     from ifgan.predict import find_checkpoint
 
     source = find_checkpoint(model)
@@ -63,10 +66,14 @@ def export(model: str, *, out: Path, format: Literal["safetensors", "run"] = "sa
         adopt(load_trained(source).for_release(), out, sys.argv)
         print(f"{out}: whom the model has seen is not known; measure it with --people all")
         return 0
-    if out.suffix != f".{format}":
-        raise InputError(f"{out}: expected a name that ends in .{format}")
+    if out.suffix not in ([f".{format}"] if format else [".onnx", ".safetensors"]):
+        raise InputError(f"{out}: expected a name that ends in .{format or 'onnx or .safetensors'}")
     if out.exists() and out.samefile(source):
         raise InputError(f"{out}: is the model itself; choose another name")
-    save_trained(out, load_trained(source).for_release(), half=not full)
+    trained = load_trained(source).for_release()
+    if out.suffix == ".onnx":
+        export_onnx(out, trained, half=not full)
+    else:
+        save_trained(out, trained, half=not full)
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -93,4 +93,4 @@ class PairsOnDevice:
 
 
 def _average(pairs: FacePairs, name: str, *, flip: bool) -> Tensor:
-    return to_model_input(pairs.averages[name], pairs.size_px, Augmentation(flip=flip))
+    return torch.from_numpy(to_model_input(pairs.averages[name], pairs.size_px, Augmentation(flip=flip)))

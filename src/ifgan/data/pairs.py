@@ -90,7 +90,7 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         augmentation = self.draw(epoch, index)
         image = to_model_input(self._picture(index), self.size_px, augmentation)
         average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
-        return Batch(image, average, self.target(index))
+        return Batch(torch.from_numpy(image), torch.from_numpy(average), self.target(index))
 
     def target(self, index: int) -> Tensor:
         """(N,) float32: what a sample is to be called, shares that sum to 1."""
@@ -131,7 +131,8 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
 
     def average_inputs(self) -> Tensor:
         """(N, 3, S, S) in [-1, 1]: the average faces as the networks see them, in the labels' order."""
-        return torch.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
+        faces = np.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
+        return torch.from_numpy(faces)
 
     def draw(self, epoch: int, index: int) -> Augmentation:
         """What is varied in an image in an epoch: nothing, without a policy."""

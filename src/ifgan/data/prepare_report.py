@@ -11,7 +11,7 @@ from ifgan.errors import InputError
 from ifgan.files import read_object, write_json
 from ifgan.versions import versions_of
 
-PACKAGES = ("ifgan", "facenet-pytorch", "numpy", "Pillow", "torch")
+PACKAGES = ("ifgan", "onnxruntime", "numpy", "Pillow")
 Header = dict[str, Any]
 
 

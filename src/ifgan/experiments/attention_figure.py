@@ -58,9 +58,9 @@ def attention_figure(
     axes = figure.subplots(len(chosen), 2 + len(queries), squeeze=False)
     for row, index in enumerate(chosen):
         image = pairs[0, index].image
-        picture = to_picture(image)
+        picture = to_picture(image.numpy())
         axes[row, 0].imshow(picture)
-        axes[row, 1].imshow(to_picture(drawn(generator, image)))
+        axes[row, 1].imshow(to_picture(drawn(generator, image).numpy()))
         axes[row, 0].set_ylabel(pairs.samples[index].sample.expression, fontsize=8)
         for column, (name, attention) in enumerate(attention_maps(generator, image, queries, place).items(), start=2):
             x, y = np.array(queries[name]) * pairs.size_px

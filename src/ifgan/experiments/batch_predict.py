@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from ifgan.errors import InputError, some_of
 from ifgan.faces.picture import PICTURE_SUFFIXES, to_png
 from ifgan.files import safe_name, walk, write_bytes
-from ifgan.models.ifgan import Redraw
+from ifgan.header import Redraw
 from ifgan.predict import PictureFaces, Recognizer
 from ifgan.progress import track
 

@@ -80,7 +80,7 @@ def open_unseen(run_path: Path, data: Path) -> tuple[TrainedRun, list[LocatedSam
     if not known:
         raise InputError(f"{data}: shows none of the run's expressions, {', '.join(trained.labels)}")
     averages, config = read_averages(run.path / "average_faces"), trained.config
-    form = InputForm.from_config(config)
+    form = InputForm.from_settings(dict(config.preprocess))
     pairs = FacePairs(known, trained.labels, averages, config.preprocess.image_size, form=form, seed=config.run.seed)
     return TrainedRun(run, trained, record["choice"]["fold"] or 0, pairs), unknown
 

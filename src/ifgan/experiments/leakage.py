@@ -20,7 +20,6 @@ from ifgan.experiments.anonymisers import PlainAnonymizers, views_of
 from ifgan.experiments.evaluation import open_run, open_unseen, refuse_oracle
 from ifgan.experiments.leakage_report import Groups, Leakage, Row
 from ifgan.experiments.reidentification import PROBES, read_from, reidentified
-from ifgan.faces.model_input import InputForm
 from ifgan.models.checkpoint import Trained, load_trained
 from ifgan.models.device import device_of, fastest_device
 from ifgan.models.ifgan import IFGAN, Classifier, predict
@@ -100,7 +99,7 @@ def _baseline(path: Path, run: Path, trained: Trained) -> Trained:
     size = trained.config.preprocess.image_size
     if isinstance(other.system, IFGAN) or other.config.preprocess.image_size != size:
         raise InputError(f"{path}: expected a run of method baseline with image_size {size}")
-    if InputForm.from_config(other.config) != InputForm.from_config(trained.config):
+    if other.form != trained.form:
         raise InputError(f"{path}: sees faces in another form than {run} (see preprocess)")
     theirs, ours = (RunFolder(folder).split for folder in (path, run))
     if any(theirs.get(name) != ours.get(name) for name in ("data", "subjects", "choice", "extra", "pictures")):

@@ -76,7 +76,7 @@ class Observer:
         samples = read_manifest(test)
         people = set(sorted({sample.subject for sample in samples})[run.fold :: run.study.folds])
         located = [LocatedSample(test, sample) for sample in samples if sample.subject in people]
-        form = InputForm.from_config(self.config)
+        form = InputForm.from_settings(dict(self.config.preprocess))
         self.pairs = FacePairs(located, data.labels, data.averages, self.config.preprocess.image_size, form=form)
         self.first = first_selectable(self.config) + 1
         self.system = build_system(self.config, len(data.labels), pretrained="none").eval()

@@ -86,8 +86,8 @@ def _groups(
     return [(who, of[who]) for who in chosen]
 
 
-def _show(axis: "Axes", picture: Tensor) -> None:
-    axis.imshow(np.asarray(to_picture(picture)))
+def _show(axis: "Axes", picture: Tensor | np.ndarray) -> None:
+    axis.imshow(to_picture(np.asarray(picture)))
 
 
 def _name_columns(axes: np.ndarray, inputs: list[str], each: int) -> None:

@@ -7,14 +7,13 @@ works on 110.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageOps
-from torch import Tensor
 
-from ifgan.config import Config
 from ifgan.errors import PictureError
 
 
@@ -33,10 +32,9 @@ class InputForm:
     hist_equalize: bool = False
 
     @classmethod
-    def from_config(cls, config: Config) -> "InputForm":
-        """That of a run."""
-        asked = config.preprocess
-        return cls(asked.center_crop_zoom, asked.grey, asked.downsample_px, asked.hist_equalize)
+    def from_settings(cls, preprocess: Mapping[str, Any]) -> "InputForm":
+        """That of a model, from its section ``preprocess``."""
+        return cls(**{field.name: preprocess[field.name] for field in fields(cls)})
 
     def __call__(self, aligned_hwc_uint8: np.ndarray) -> np.ndarray:
         """An image's: (side, side, 3) uint8 RGB to the same of a smaller side. Raises PictureError like `shrink`."""
@@ -106,7 +104,7 @@ def _check(picture: np.ndarray) -> None:
 
 def to_model_input(
     aligned_hwc_uint8: np.ndarray, size_px: int = 224, augmentation: Augmentation = _NO_AUGMENTATION
-) -> Tensor:
+) -> np.ndarray:
     """(3, size, size) float32 in [-1, 1] from an aligned face (square HWC uint8 RGB of any side).
 
     Raises PictureError for another array, ValueError for a crop that leaves the image.
@@ -119,18 +117,19 @@ def to_model_input(
         crop = _turned_crop(square, augmentation, left, top, size_px)
     else:
         crop = square[top : top + size_px, left : left + size_px]
-    chw = torch.from_numpy(crop.copy()).permute(2, 0, 1)  # (3, size, size); torch wants memory it may write to
-    image = chw.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1.0)
+    image = crop.transpose(2, 0, 1).astype(np.float32, order="C")  # (3, size, size), memory of its own
+    image /= 127.5
+    image -= 1
     if augmentation.blank is not None:
         x0, y0, x1, y1 = augmentation.blank
         image[:, y0:y1, x0:x1] = 0
     return image
 
 
-def to_picture(image_chw: Tensor) -> np.ndarray:
-    """(height, width, 3) uint8 from a (3, height, width) tensor in [-1, 1]; values beyond are clipped."""
-    pixels = image_chw.detach().float().add(1.0).mul(127.5).round().clamp(0, 255)
-    return pixels.to("cpu", torch.uint8).permute(1, 2, 0).contiguous().numpy()
+def to_picture(image_chw: np.ndarray) -> np.ndarray:
+    """(height, width, 3) uint8 from (3, height, width) float32 in [-1, 1]; values beyond are clipped."""
+    pixels = ((image_chw + 1) * np.float32(127.5)).round().clip(0, 255)
+    return np.ascontiguousarray(pixels.astype(np.uint8).transpose(1, 2, 0))
 
 
 def crop_corner(size_px: int, augmentation: Augmentation) -> tuple[int, int]:

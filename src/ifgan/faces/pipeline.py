@@ -1,8 +1,7 @@
 """From image files to aligned faces, on every core, in order. Paper §4.2 as one stream.
 
-``find_faces`` is what ``prepare`` and ``predict`` iterate over. Each worker (processes.py) has one torch thread:
-MTCNN's small convolutions gain little from more. Only file names go out and 256-pixel crops come back. An image
-that fails, or that takes its worker down, is reported in its place and the others go on.
+``find_faces`` is what ``prepare`` and ``predict`` iterate over. Only file names go out to the workers and 256-pixel
+crops come back. An image that fails, or that takes its worker down, is reported in its place and the others go on.
 """
 
 import itertools
@@ -21,7 +20,7 @@ from ifgan.workers import Work, map_in_processes, processors
 
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
 _TOO_LARGE = "not enough memory for this image"
-_NETWORKS = ("ifgan.faces.detect", "facenet_pytorch.models.mtcnn")
+_NETWORKS = ("ifgan.faces.detect", "ifgan.onnx_session")
 
 Source = str | Path | np.ndarray | Image.Image
 
@@ -155,10 +154,7 @@ _worker: tuple[FaceDetector, bool]  # set in worker processes only, by _start_wo
 
 
 def _start_worker(every_face: bool) -> None:
-    import torch
-
     global _worker  # noqa: PLW0603  a process pool hands its workers no other place to keep the networks
-    torch.set_num_threads(1)
     _worker = FaceDetector(), every_face
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ifgan.errors import InputError
 from ifgan.models.packaged_weights import packaged_state
-from ifgan.models.tensor_file import header_of_any
+from ifgan.models.tensor_file import header_of_any, read_tensors
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 NOT_OF_FACES = ("imagenet", "packaged", "none")  # names of weights that learnt no expression
@@ -73,6 +73,8 @@ def _read_state(source: str) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if path.suffix == ".onnx":
+            return read_tensors(path)[0]
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and safetensors each raise their own kinds
         raise InputError(f"{path}: can't be read as weights ({_short(error)})") from error
@@ -88,7 +90,7 @@ def weights_file(source: str) -> Path:
 
 def _backbone_of(path: Path) -> str | None:
     """Of which backbone a checkpoint of ifgan says that its E is; None for files that say nothing."""
-    if path.suffix != ".safetensors":
+    if path.suffix not in (".onnx", ".safetensors"):
         return None
     return (header_of_any(path) or {}).get("config", {}).get("classifier", {}).get("backbone")
 

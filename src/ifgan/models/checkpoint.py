@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ifgan.config import Config, from_dict, to_dict
 from ifgan.errors import InputError
+from ifgan.faces.model_input import InputForm
 from ifgan.models.backbones import NOT_OF_FACES
 from ifgan.models.build import build_system
 from ifgan.models.ifgan import IFGAN, System
@@ -31,6 +32,11 @@ class Trained:
     config: Config
     about: dict[str, Any]
     temperature: float = 1.0
+
+    @property
+    def form(self) -> InputForm:
+        """What the networks see of a face."""
+        return InputForm.from_settings(dict(self.config.preprocess))
 
     def with_generator(self, name: str | Path) -> IFGAN:
         """The system of a model called ``name``. Raises InputError for a baseline, which has no generator."""
@@ -87,9 +93,12 @@ def load_trained(path: Path, device: torch.device | str = "cpu") -> Trained:
     try:
         config, labels = from_dict(header["config"], source=str(path)), tuple(header["labels"])
         system = build_system(config, len(labels), pretrained="none")
-        system.load_state_dict(
-            {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-        )
+        own = system.state_dict()
+        # An ONNX file lacks what nothing in it computes with: counts of batches, average faces that nobody has set.
+        absent = own if Path(path).suffix == ".onnx" else {}
+        absent = {name: own[name] for name in absent if name.endswith(("num_batches_tracked", "averages"))}
+        kept = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        system.load_state_dict(absent | kept)
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: does not fit its own configuration ({str(error).splitlines()[0]})") from error
     temperature = header.get("temperature")

@@ -9,18 +9,17 @@ here, so that no caller can use another one and gradients flow through it to G.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from ifgan.config import Config
 from ifgan.errors import InputError
+from ifgan.header import Redraw
 from ifgan.models.backbones import IMAGENET_MEAN, IMAGENET_STD, leave_out_pooling, make_backbone
 from ifgan.models.generator import Generator
 from ifgan.models.mixture import Mixture
-
-Redraw = Literal["free", "mixture"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from itertools import combinations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ifgan.errors import InputError
 
@@ -37,31 +38,44 @@ class Mixture(nn.Module):
         """
         if not self.averages.any():
             raise InputError("the model holds no average faces to mix; train it again with this version of ifgan")
-        palette = self.averages.flatten(1).double()  # (N, P)
-        centre = palette.mean(dim=0)
-        palette = palette - centre
+        return self.nearest(face, self.solvers())
+
+    def solvers(self) -> Tensor:
+        """(F, N + 1, N) float64: on the plane through each of the F sets of averages, from a face's products with the
+        averages, and 1, to the shares of its nearest point; 0 of those outside the set.
+
+        Least squares with one constraint (Lagrange): [[G, 1], [1, 0]] [shares, multiplier] = [products, 1].
+        """
+        gram, count = self._palette()[0] @ self._palette()[0].T, len(self.averages)
+        found = []
+        for chosen in _subsets(count):
+            index, size = torch.tensor(chosen, device=gram.device), len(chosen)
+            system = gram.new_ones(size + 1, size + 1)
+            system[:size, :size] = gram[index][:, index]
+            system[size, size] = 0
+            solver = torch.linalg.pinv(system, hermitian=True)[:, :size]  # (size + 1, size)
+            rows = torch.cat([index, index.new_tensor([count])])
+            found.append(gram.new_zeros(count + 1, count).index_put((rows[:, None], index), solver))
+        return torch.stack(found)
+
+    def _palette(self) -> tuple[Tensor, Tensor]:
+        """The averages without their mean, (N, P) float64, and that mean, (P,)."""
+        palette = self.averages.flatten(1).double()
+        return palette - palette.mean(dim=0), palette.mean(dim=0)
+
+    def nearest(self, face: Tensor, solvers: Tensor) -> Tensor:
+        """`shares` with the `solvers`."""
+        palette, centre = self._palette()
         gram = palette @ palette.T  # (N, N)
         target = (face.flatten(1).double() - centre) @ palette.T  # (B, N)
-        candidates = torch.stack([_on(chosen, gram, target) for chosen in _subsets(len(palette))])  # (F, B, N)
+        right = F.pad(target, (0, 1), value=1.0)  # (B, N + 1)
+        candidates = torch.einsum("bk,fkn->fbn", right, solvers)  # (F, B, N)
         distance = torch.einsum("fbn,nm,fbm->fb", candidates, gram, candidates) - 2 * (candidates * target).sum(-1)
         distance = distance.masked_fill((candidates < -1e-9).any(dim=-1), torch.inf)
-        best = candidates[distance.argmin(dim=0), torch.arange(len(target), device=target.device)].clamp(min=0)
+        nearest = distance.argmin(dim=0)[None, :, None].expand(-1, -1, len(palette))  # (1, B, N)
+        best = candidates.gather(0, nearest)[0].clamp(min=0)
         return (best / best.sum(dim=1, keepdim=True)).to(face.dtype)
 
 
 def _subsets(count: int) -> list[tuple[int, ...]]:
     return [chosen for size in range(1, count + 1) for chosen in combinations(range(count), size)]
-
-
-def _on(chosen: tuple[int, ...], gram: Tensor, target: Tensor) -> Tensor:
-    """(B, N): the shares of the point nearest to each target on the plane through the chosen averages; others are 0.
-
-    Least squares with one constraint (Lagrange): [[G, 1], [1, 0]] [shares, multiplier] = [target, 1].
-    """
-    index, size = torch.tensor(chosen, device=gram.device), len(chosen)
-    system = gram.new_ones(size + 1, size + 1)
-    system[:size, :size] = gram[index][:, index]
-    system[size, size] = 0
-    right = torch.cat([target[:, index], target.new_ones(len(target), 1)], dim=1)  # (B, size + 1)
-    solved = right @ torch.linalg.pinv(system, hermitian=True)  # (B, size + 1); the matrix is its own transpose
-    return torch.zeros_like(target).index_copy(1, index, solved[:, :size])

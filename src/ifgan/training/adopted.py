@@ -46,6 +46,6 @@ def _averages(trained: Trained) -> dict[str, np.ndarray]:
     side = round(size * ALIGNED_SIZE / working_side(size))  # what networks see of an aligned face, in its middle
     before = (ALIGNED_SIZE - side) // 2
     border = (before, ALIGNED_SIZE - side - before)
-    faces = (np.asarray(Image.fromarray(to_picture(face)).resize((side, side))) for face in kept)
+    faces = (np.asarray(Image.fromarray(to_picture(face.numpy())).resize((side, side))) for face in kept)
     padded = (np.pad(face, (border, border, (0, 0)), mode="edge") for face in faces)
     return dict(zip(trained.labels, padded, strict=True))

@@ -39,7 +39,7 @@ class RunData:
         """The pairs of one split; only training pairs are augmented, unless ``augmented`` says otherwise."""
         augmented = split == "train" if augmented is None else augmented
         policy = AugmentationPolicy.from_config(config) if augmented else None
-        form = InputForm.from_config(config)
+        form = InputForm.from_settings(dict(config.preprocess))
         return FacePairs(
             *(self.parts[split], self.labels, self.averages, config.preprocess.image_size),
             policy=policy,

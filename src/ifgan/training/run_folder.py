@@ -16,7 +16,7 @@ from ifgan.errors import InputError
 from ifgan.files import read_object, read_text, write_json, write_text
 from ifgan.versions import versions_of
 
-PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "facenet-pytorch")
+PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "onnxruntime")
 _OTHERS = ("manifest.csv", "prepare.json", "labels.csv", "synthesis.json", "crossval.json")  # data, and many runs
 
 

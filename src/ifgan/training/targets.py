@@ -46,7 +46,7 @@ def _teacher(file: Path, config: Config, labels: tuple[str, ...], device: torch.
     trained = load_trained(file, device)
     if trained.labels != labels:
         raise InputError(f"classifier.teachers: {file} knows {', '.join(trained.labels)}; expected {', '.join(labels)}")
-    if InputForm.from_config(trained.config) != InputForm.from_config(config):
+    if trained.form != InputForm.from_settings(dict(config.preprocess)):
         raise InputError(f"classifier.teachers: {file} sees faces in another form (see preprocess)")
     side = trained.config.preprocess.image_size
 

@@ -1,0 +1,94 @@
+"""What computes a `Recognizer`'s answers: a model in an ONNX file without torch, or a checkpoint of a run with it."""
+
+from pathlib import Path
+from typing import Protocol, get_args
+
+import numpy as np
+
+from ifgan.errors import InputError, needing
+from ifgan.faces.model_input import InputForm
+from ifgan.header import Redraw, checked, header_of
+from ifgan.onnx_session import Session
+
+_DRAWN = {"free": "average_face", "mixture": "mixture"}  # the output of an ONNX file for each redrawing
+
+
+class Engine(Protocol):
+    """A model in use. ``labels``: its expressions, in the canonical order; ``form`` and ``size_px``: what it is fed;
+    ``redraws``: whether it draws faces; ``batch``: faces at a time that it is best fed.
+    """
+
+    labels: tuple[str, ...]
+    form: InputForm
+    size_px: int
+    redraws: bool
+    batch: int
+
+    def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Of images (B, 3, S, S) float32 in [-1, 1] the probabilities (B, N), and the drawings, (B, 3, S, S), where
+        reading needs them.
+        """
+        ...
+
+    def draw(self, images: np.ndarray) -> np.ndarray:
+        """The drawings alone; of models that redraw."""
+        ...
+
+
+def load_engine(path: Path, device: str = "cpu", redraw: Redraw | None = None) -> Engine:
+    """The model in a file. ``device``: "cpu", "cuda", what torch knows, or "auto"; ``redraw``: None for what the model
+    was made for. Raises InputError for a file that is broken or not ours, a device that isn't there, a redrawing that
+    the model can't do, and for a checkpoint where torch is missing.
+    """
+    if redraw not in (None, *get_args(Redraw)):
+        raise InputError(f"redraw {redraw!r}: expected one of {', '.join(get_args(Redraw))}")
+    if path.suffix == ".onnx":
+        return OnnxEngine(path, device, redraw)
+    with needing("train", f"{path}: a checkpoint"):
+        from ifgan.models.checkpoint import load_trained
+        from ifgan.models.device import device_named
+        from ifgan.models.torch_engine import TorchEngine
+
+    trained = load_trained(path, device_named(device))
+    if redraw is not None:
+        trained.with_generator(path).redraw = redraw
+    return TorchEngine(trained)
+
+
+class OnnxEngine:
+    """A model in an ONNX file (models/export.py), run by onnxruntime."""
+
+    batch = 8  # more costs memory and gains nothing on a CPU
+
+    def __init__(self, path: Path, device: str = "cpu", redraw: Redraw | None = None) -> None:
+        self._session = Session(path, "cpu" if device == "auto" else device)
+        header = checked(header_of(self._session.metadata, path), path)
+        try:
+            preprocess, reads = header["config"]["preprocess"], set(header["config"]["classifier"]["tta_inputs"])
+            self.labels = tuple(header["labels"])
+            self.form = InputForm.from_settings(preprocess)
+            self.size_px: int = preprocess["image_size"]
+            output = _DRAWN[redraw or header["config"]["generator"]["redraw"]]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: its header lacks {error}") from error
+        self.redraws = _DRAWN["free"] in self._session.outputs
+        if (self.redraws or redraw is not None) and output not in self._session.outputs:
+            raise InputError(f"{path}: redraw {redraw}: the model holds no average faces, or the baseline no generator")
+        self._drawing = [output]
+        self._reading = ["probabilities", output] if self.redraws and reads != {"image"} else ["probabilities"]
+
+    def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """See `Engine.read`. Raises InputError for a model whose output is not finite."""
+        found = self._session(images, self._reading)
+        return finite(found[0]), found[1] if len(found) > 1 else None
+
+    def draw(self, images: np.ndarray) -> np.ndarray:
+        """See `Engine.draw`."""
+        return self._session(images, self._drawing)[0]
+
+
+def finite(probabilities: np.ndarray) -> np.ndarray:
+    """The same. Raises InputError where they are not finite."""
+    if not np.isfinite(probabilities).all():
+        raise InputError("the model's output is not finite; its weights are broken")
+    return probabilities
