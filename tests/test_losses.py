@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from ifgan import losses
@@ -137,3 +138,14 @@ def test_a_class_that_no_batch_has_shown_stays_at_the_origin() -> None:
     for _ in range(3):
         state.update(state.class_sums(torch.eye(2, 4), torch.tensor([0, 1])))
     assert (state.values[2] == 0).all() and 0 < state.values[:2].norm() < 2
+
+
+def test_rare_labels_weigh_more_and_images_as_much_as_before_on_average() -> None:
+    targets = F.one_hot(torch.tensor([0] * 90 + [1] * 10), 3).float()
+    torch.testing.assert_close(losses.rarity(targets, 0), torch.tensor([1.0, 1, 1]) / 1.01)  # the third is in none
+    weights = losses.rarity(targets, 1)
+    assert weights[0] * 90 == pytest.approx(weights[1] * 10) == pytest.approx(weights[2] * 1)
+    logits = torch.randn(100, 3)
+    each = F.cross_entropy(logits, targets.argmax(1), reduction="none")
+    expected = (weights[targets.argmax(1)] * each).mean()
+    torch.testing.assert_close(losses.expression_loss(logits, targets, weights=weights), expected)

@@ -54,6 +54,8 @@ class Preprocess(Section):
     """random enlargement or reduction of the image by up to this share"""
     random_erasing: Share = 0.0
     """share of the training images in which a random rectangle is blanked"""
+    random_blur: Share = 0.0
+    """share of the training images that are blurred, as enlarged small faces are"""
     mixup: Weight = 0.0
     """training images, their average faces and labels are mixed in pairs, shares from Beta(mixup, mixup); 0: none"""
 
@@ -132,6 +134,9 @@ class Losses(Section):
     """weight of the separation term inside the island loss, alpha"""
     island_reduction: Literal["mean", "sum"] = "mean"
     """centre term over the batch: mean, or the equation's sum"""
+    class_balance: Share = 0.0
+    """rare expressions weigh more in the expression loss: by their share of the training images to the power of minus
+    this; 0: all images weigh the same, 1: all expressions do"""
     end_to_end: bool = True
     """gradients of the classifier's losses reach the generator; false: it learns from the other two alone"""
     saturating_gan: bool = False
@@ -205,8 +210,6 @@ class Run(Section):
     """auto: bf16 where the device computes in it natively, else fp32"""
     gradient_checkpointing: bool = False
     """recompute the classifier's activations in the backward pass: a third more time, a fraction of its memory"""
-    cache_on_device: bool = False
-    """all images lie in the device's memory and are turned and cropped there: for a GPU that waits for its loaders"""
     workers: Count = 0
     """processes that load images; 0 loads them in the training process"""
     checkpoint_steps: Count = 0

@@ -43,14 +43,23 @@ def l1_loss(fake: Tensor, average: Tensor) -> Tensor:
     return F.l1_loss(fake, average)
 
 
-def expression_loss(logits: Tensor, targets: Tensor, *, passes: int = 1) -> Tensor:
+def expression_loss(logits: Tensor, targets: Tensor, *, passes: int = 1, weights: Tensor | None = None) -> Tensor:
     """Eq. 4 with the minus sign that it lacks: -E[log p(l_e | real pair)] - E[log p(l_e | fake pair)].
 
     logits: (passes * B, N), the real pairs first, then the fake ones; targets: the share of each label (B, N), over
-    which the expectation is too. The baseline has one pass. Each expectation is
-    a mean over B, so two passes weigh twice as much as one, as in the equation.
+    which the expectation is too. The baseline has one pass. Each expectation is a mean over B, so two passes weigh
+    twice as much as one, as in the equation. ``weights``: of each label's term (N,), see `rarity`; unset: 1.
     """
-    return passes * F.cross_entropy(logits.float(), torch.cat([targets] * passes))
+    return passes * F.cross_entropy(logits.float(), torch.cat([targets] * passes), weight=weights)
+
+
+def rarity(targets: Tensor, power: float) -> Tensor:
+    """Weights (N,) for `expression_loss`: each label's share of all targets (M, N) to the power of -``power``, scaled
+    so that the mean weight of an image is 1. A label that is in no target weighs as if in one. Not in the paper.
+    """
+    shares = targets.sum(0).clamp(min=1) / len(targets)
+    weights = shares**-power
+    return weights / (weights * shares).sum()
 
 
 def center_loss(features: Tensor, labels: Tensor, centers: Tensor, *, reduction: Reduction = "mean") -> Tensor:

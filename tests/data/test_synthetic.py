@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ifgan.data.readers import read
 from ifgan.data.readers.bu3dfe import FILE_NAME
 from ifgan.data.synthetic import expression as fx
 from ifgan.data.synthetic import synthesize
@@ -24,6 +25,7 @@ from ifgan.faces.picture import to_png
 from ifgan.labels import BASIC
 from ifgan.seeds import numpy_rng
 
+ALL = (*BASIC, "contempt")
 needs_anny = pytest.mark.skipif(importlib.util.find_spec("anny") is None, reason='needs "ifgan[synthetic]"')
 ROWS = [(name, row) for table in (fx.PROTOTYPES, fx.VARIANTS) for name, rows in table.items() for row in rows]
 
@@ -48,7 +50,7 @@ def two_subjects(tmp_path_factory) -> Path:
 
 
 def test_every_basic_expression_has_prototypes_variants_and_optional_units():
-    assert tuple(fx.PROTOTYPES) == tuple(fx.VARIANTS) == tuple(fx.OPTIONAL) == BASIC
+    assert tuple(fx.PROTOTYPES) == tuple(fx.VARIANTS) == tuple(fx.OPTIONAL) == ALL
 
 
 @pytest.mark.parametrize(("expression", "row"), ROWS)
@@ -66,7 +68,7 @@ def test_every_unit_moves_the_face_with_actions_that_the_package_has(head):
         assert moved > 0.02, f"AU{unit} moves nothing"
 
 
-@pytest.mark.parametrize("expression", BASIC)
+@pytest.mark.parametrize("expression", ALL)
 def test_levels_scale_one_sample_exactly(expression):
     for pose in poses(expression, 10):
         strongest = pose.actions()
@@ -81,14 +83,14 @@ def test_levels_scale_one_sample_exactly(expression):
             assert scaled.actions() == pytest.approx({name: value * scale for name, value in strongest.items()})
 
 
-@pytest.mark.parametrize("expression", BASIC)
+@pytest.mark.parametrize("expression", ALL)
 def test_intensities_keep_to_their_letters_and_sides_to_ten_percent(expression):
     for pose in poses(expression):
         for unit, (left, right) in pose.units.items():
             low, high = fx.LETTERS[pose.letters[unit]]
             assert 0 <= min(left, right) <= max(left, right) <= 1
             if min(left, right) == 0:  # one side alone
-                assert "L20" in pose.prototype and unit == 20
+                assert re.search(rf"[LR]{unit}(?!\d)", pose.prototype)
                 continue
             assert abs(left - right) <= fx.ASYMMETRY * (left + right) + 1e-9
             assert low * (1 - fx.ASYMMETRY) <= (left + right) / 2 <= high * (1 + fx.ASYMMETRY)
@@ -99,7 +101,7 @@ def test_letters_of_the_manual_are_respected():
     assert all(pose.letters[12] in "CD" for pose in poses("happiness") if pose.prototype == "12CD")
 
 
-@pytest.mark.parametrize("expression", BASIC)
+@pytest.mark.parametrize("expression", ALL)
 def test_an_optional_unit_is_of_its_expression_and_never_opens_a_shut_mouth(expression):
     for pose in poses(expression, 200):
         of_row = {int(unit) for unit in re.findall(r"\d+", pose.prototype)}
@@ -109,7 +111,7 @@ def test_an_optional_unit_is_of_its_expression_and_never_opens_a_shut_mouth(expr
         assert not (extra & {25, 26, 27} and (set(pose.units) - extra) & {17, 23, 24, 25, 26, 27})
 
 
-@pytest.mark.parametrize("expression", BASIC)
+@pytest.mark.parametrize("expression", ALL)
 def test_people_differ_in_how_they_show_an_expression_but_a_draw_repeats(expression):
     drawn = poses(expression)
     assert len({pose.prototype for pose in drawn}) == len({row for name, row in ROWS if name == expression})
@@ -260,6 +262,24 @@ def test_a_run_that_was_broken_off_goes_on_and_keeps_what_is_finished(two_subjec
     assert kept.stat().st_mtime_ns == stamp
     assert {path: path.read_bytes() for path in files} == before
     assert synthesize(two_subjects, subjects=2, seed=3).made == 0
+
+
+@needs_anny
+def test_contempt_is_one_sided_and_leaves_all_other_images_as_they_are(tmp_path, two_subjects):
+    synthesize(tmp_path, subjects=1, seed=3, contempt=True)
+    rows = table(tmp_path)
+    (shown,) = [row for row in rows if (row["expression"], row["level"]) == ("contempt", "04")]
+    assert len(rows) == 29
+    assert any(min(sides) == 0 < max(sides) for sides in json.loads(shown["action_units"]).values())
+    for path in (two_subjects / "F0001").glob("*.png"):
+        assert (tmp_path / "F0001" / path.name).read_bytes() == path.read_bytes()
+    found = list(read("bu3dfe", tmp_path, levels="04", neutral=True, contempt=True).items)
+    assert sorted(picture.expression for picture in found) == sorted((*ALL, "neutral"))
+    assert "contempt" not in {picture.expression for picture in read("bu3dfe", tmp_path).items}
+    with pytest.raises(InputError, match="contempt False"):
+        synthesize(two_subjects, subjects=2, seed=3, contempt=True)
+    with pytest.raises(InputError, match="holds no contempt"):
+        read("bu3dfe", two_subjects, contempt=True)
 
 
 @needs_anny

@@ -1,6 +1,5 @@
 """One function makes the model input: training, prediction and a prepared set give the same bits for an image."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +7,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy import stats
 
 from drawn_faces import draw_face, on_canvas
 from ifgan.data.pairs import FacePairs, LocatedSample
 from ifgan.data.prepare import prepare
-from ifgan.data.sample import Sample, read_manifest
-from ifgan.data.transforms import AugmentationPolicy
+from ifgan.data.sample import read_manifest
 from ifgan.errors import PictureError
 from ifgan.faces.align import align_face
 from ifgan.faces.detect import FaceDetector
-from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, to_picture, working_side
+from ifgan.faces.model_input import InputForm, shrink, to_model_input, to_picture, working_side
 from ifgan.models.torch_engine import TorchEngine
 from ifgan.predict import Recognizer
 from tiny_model import tiny_trained
@@ -90,71 +87,6 @@ def test_other_sizes_keep_the_papers_proportion(size_px: int, side: int) -> None
     assert torch.equal(as_tensor(small, size_px), as_tensor(FACE, size_px))  # what the cache relies on
 
 
-def test_a_flip_undoes_itself_and_is_a_mirror() -> None:
-    flipped = as_tensor(FACE, augmentation=Augmentation(flip=True))
-    assert torch.equal(flipped, as_tensor(FACE).flip(2))
-
-
-@pytest.mark.parametrize(("left", "top"), [(0, 0), (32, 0), (5, 29), (32, 32)])
-def test_crops_are_where_they_are_asked_for(left: int, top: int) -> None:
-    tensor = as_tensor(FACE, augmentation=Augmentation(crop_left_px=left, crop_top_px=top))
-    assert (as_picture_of(tensor) == FACE[top : top + 224, left : left + 224]).all()
-    with pytest.raises(ValueError, match="outside"):
-        as_tensor(FACE, augmentation=Augmentation(crop_left_px=33))
-
-
-def test_rotation_is_counter_clockwise_about_the_centre() -> None:
-    turned = as_picture_of(as_tensor(FACE, augmentation=Augmentation(angle_deg=90)))
-    assert np.abs(turned.astype(int) - np.rot90(FACE)[16:240, 16:240]).max() <= 1
-    reference = np.asarray(Image.fromarray(FACE).rotate(5, Image.Resampling.BILINEAR))[16:240, 16:240]
-    ours = as_picture_of(as_tensor(FACE, augmentation=Augmentation(angle_deg=5)))
-    inside = np.s_[20:-20, 20:-20]  # at the edge Pillow puts black, we repeat the picture
-    assert np.abs(ours[inside].astype(int) - reference[inside]).max() <= 2
-
-
-def test_rotation_brings_no_black_corners() -> None:
-    plain = np.full((256, 256, 3), 180, np.uint8)
-    for corner in (0, 32):
-        turned = Augmentation(angle_deg=-5, crop_left_px=corner, crop_top_px=corner)
-        assert (as_picture_of(as_tensor(plain, augmentation=turned)) == 180).all()
-
-
-@pytest.mark.parametrize("factor", [0.8, 1.25])
-def test_zoom_is_about_the_centre_and_agrees_with_pillow(factor: float) -> None:
-    ours = as_picture_of(as_tensor(FACE, augmentation=Augmentation(zoom=factor)))
-    side = 256 / factor
-    box = ((256 - side) / 2, (256 - side) / 2, (256 + side) / 2, (256 + side) / 2)
-    reference = np.asarray(
-        Image.fromarray(FACE).transform((256, 256), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR)
-    )
-    inside = np.s_[30:-30, 30:-30]  # below 1 the edge is repeated, where Pillow puts black
-    assert np.abs(ours.astype(int) - reference[16:240, 16:240])[inside].max() <= 1
-
-
-def test_a_blank_rectangle_is_mid_grey_and_all_else_is_left() -> None:
-    whole, erased = as_tensor(FACE), as_tensor(FACE, augmentation=Augmentation(blank=(10, 20, 50, 90)))
-    inside = torch.zeros(224, 224, dtype=torch.bool)
-    inside[20:90, 10:50] = True
-    assert (erased[:, inside] == 0).all() and torch.equal(erased[:, ~inside], whole[:, ~inside])
-
-
-def test_a_policy_erases_as_often_and_as_much_as_it_says_and_draws_all_else_alike() -> None:
-    """Areas uniform from a fiftieth to a third of the image; rectangles inside it, lying and standing."""
-    rngs = [np.random.default_rng(seed) for seed in range(2000)]
-    drawn = [AugmentationPolicy(True, 5, True, 96, zoom=0.1, erase=0.4).draw(rng) for rng in rngs]
-    without = [
-        AugmentationPolicy(True, 5, True, 96, zoom=0.1).draw(np.random.default_rng(seed)) for seed in range(2000)
-    ]
-    assert [replace(one, blank=None) for one in drawn] == without
-    boxes = np.array([one.blank for one in drawn if one.blank is not None])
-    assert abs(len(boxes) / 2000 - 0.4) < 0.04
-    assert boxes.min() >= 0 and boxes.max() <= 96
-    width, height = (boxes[:, 2:] - boxes[:, :2]).T
-    areas = width * height / 96**2
-    assert 0.01 < areas.min() < 0.03 and 0.30 < areas.max() < 0.36 and abs(areas.mean() - (0.02 + 1 / 3) / 2) < 0.02
-    assert abs((width > height).mean() - 0.5) < 0.08 and (width / height).max() > 2.5
-
-
 def test_a_form_is_a_closeup_without_colour_or_detail() -> None:
     assert (InputForm()(FACE) == FACE).all()
     assert (InputForm(center_crop_zoom=2)(FACE) == FACE[64:192, 64:192]).all()
@@ -191,8 +123,7 @@ def test_average_faces_are_framed_and_keep_colour_and_detail() -> None:
 
 def test_the_picture_itself_is_left_alone() -> None:
     before = FACE.copy()
-    for augmentation in (Augmentation(), Augmentation(flip=True, angle_deg=3)):
-        as_tensor(FACE, augmentation=augmentation).zero_()
+    as_tensor(FACE).zero_()
     assert (before == FACE).all()
 
 
@@ -200,28 +131,3 @@ def test_the_picture_itself_is_left_alone() -> None:
 def test_only_square_rgb_is_accepted(wrong: np.ndarray) -> None:
     with pytest.raises(PictureError, match="square HWC uint8 RGB"):
         as_tensor(wrong)
-
-
-def test_a_policy_draws_what_4_2_says() -> None:
-    drawn = [AugmentationPolicy(True, 5, True, 224).draw(np.random.default_rng(seed)) for seed in range(3000)]
-    columns = np.array([(one.flip, one.angle_deg, one.crop_left_px, one.crop_top_px) for one in drawn], float).T
-    flips, angles, lefts, tops = columns
-    assert abs(flips.mean() - 0.5) < 0.04
-    assert stats.kstest(angles, stats.uniform(-5, 10).cdf).pvalue > 1e-3
-    assert set(lefts) == set(tops) == set(range(33))  # 256 - 224, both ends
-    assert np.abs(np.corrcoef(columns) - np.eye(4)).max() < 0.08  # none tells of another
-
-
-def test_an_average_face_is_mirrored_with_its_picture_and_otherwise_left_alone(tmp_path: Path) -> None:
-    right, down = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
-    ramp = np.stack([right, down, down], axis=2)  # redder to the right
-    Image.fromarray(ramp).save(tmp_path / "a.png")
-    located = [LocatedSample(tmp_path, Sample("a.png", "toy", "s0", "", "", "fear"))]
-    pairs = FacePairs(located, ("fear",), {"fear": ramp}, 96, policy=AugmentationPolicy(True, 5, True, 96))
-    straight, flips, pictures = as_tensor(ramp, 96), [], set()
-    for epoch in range(40):
-        image, average, _ = pairs[epoch, 0]
-        flips.append(bool(image[0, :, 0].mean() > image[0, :, -1].mean()))
-        assert torch.equal(average, straight.flip(-1) if flips[-1] else straight)
-        pictures.add(image.numpy().tobytes())
-    assert 8 < sum(flips) < 32 and len(pictures) > 30  # every epoch varies it anew

@@ -75,17 +75,6 @@ def test_loader_processes_change_nothing_and_read_no_picture_twice(prepared: Pat
         assert all(torch.equal(one, other) for one, other in zip(pairs[1, index], files[1, index], strict=True))
 
 
-@pytest.mark.slow
-def test_a_run_whose_pictures_lie_on_the_device_learns_and_is_the_same_with_loader_processes(
-    prepared: Path, tmp_path: Path
-) -> None:
-    config = tiny(method="baseline", epochs=8, cache_on_device=True)
-    alone = run_it(config, load_run_data(prepared, SplitChoice(0)), tmp_path / "alone")
-    helped = run_it(config.changed(workers=2), load_run_data(prepared, SplitChoice(0)), tmp_path / "two")
-    assert all(torch.equal(tensor, helped[name]) for name, tensor in alone.items())
-    assert load_trained(tmp_path / "alone" / "checkpoint" / "best.safetensors").about["validation"]["accuracy"] == 1.0
-
-
 def test_a_run_learns_from_the_checkpoint_of_another_alone(prepared: Path, tmp_path: Path) -> None:
     """Its soft labels are all that the student gets, and the teacher calls every colour by another's name."""
     data = load_run_data(prepared, SplitChoice(0))

@@ -6,18 +6,21 @@ from typing import Literal
 from ifgan.errors import FAILED
 
 
-def synthesize(out: Path, subjects: int = 100, seed: int = 0, workers: int | None = None) -> int:
+def synthesize(
+    out: Path, subjects: int = 100, seed: int = 0, contempt: bool = False, workers: int | None = None
+) -> int:
     """Make a synthetic posed set in BU-3DFE's layout: people who do not exist, with known identity and action units.
 
     Args:
         out: folder to make
         subjects: how many people
         seed: everything derives from it
+        contempt: a seventh expression, which BU-3DFE doesn't have
         workers: processes; unset: one a core
     """
     from ifgan.data.synthetic import synthesize as make
 
-    report = make(out, subjects, seed, workers)
+    report = make(out, subjects, seed, workers, contempt=contempt)
     print(f"{report.folder}: {report.pictures} images of {report.subjects} subjects in {report.seconds:.0f} s")
     return 0
 
@@ -51,7 +54,7 @@ def prepare(
         workers: processes; unset: one a core
         levels: bu3dfe: which of 01 02 03 04, or all; unset: 03 04
         neutral: bu3dfe, ckplus, jaffe, mmi: the neutral images too
-        contempt: ckplus: the sequences of contempt too
+        contempt: ckplus, rendered people: contempt too
         peak: mmi: where the peak frames lie, apex of the action units or middle of the clip; unset: apex
         images: rafdb: cropped faces (aligned) or photographs (original); unset: aligned
         landmarks: rafdb: of photographs, the owner's (manual) or found ones (detect); unset: manual

@@ -5,7 +5,7 @@ run with loader processes and a run over several machines see the same images.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ifgan.data.sample import Sample
-from ifgan.data.transforms import AugmentationPolicy
+from ifgan.data.transforms import AugmentationPolicy, augmented
 from ifgan.errors import InputError
-from ifgan.faces.model_input import Augmentation, InputForm, shrink, to_model_input, working_side
+from ifgan.faces.model_input import InputForm, centre_corner, shrink, to_model_input, working_side
 from ifgan.faces.picture import open_picture
 from ifgan.labels import EXPRESSIONS
 from ifgan.seeds import numpy_rng
@@ -27,6 +27,7 @@ from ifgan.workers import map_in_order
 
 CACHE_LIMIT_BYTES = 3 * 2**30
 _AS_IT_IS = InputForm()
+_CPU = torch.device("cpu")
 
 
 class Batch(NamedTuple):
@@ -36,6 +37,17 @@ class Batch(NamedTuple):
 
     image: Tensor
     average: Tensor
+    target: Tensor
+
+
+class Row(NamedTuple):
+    """What a pair is made of, small, for loaders: the shrunken picture, (3, W, W) uint8 with W = working_side(size);
+    what is varied in it, a row of `Drawn`, (10,) float32, or (0,) without a policy; its label's index, and its target.
+    """
+
+    picture: Tensor
+    drawn: Tensor
+    label: Tensor
     target: Tensor
 
 
@@ -52,7 +64,7 @@ class LocatedSample:
         return self.folder / self.sample.image
 
 
-class FacePairs(torch.utils.data.Dataset[Batch]):
+class FacePairs:
     """Pairs for training (with a policy) or testing (without). Indexed by (epoch, index).
 
     ``averages`` maps each label to its average face, (256, 256, 3) uint8; ``form``: what the model sees of a face;
@@ -77,6 +89,7 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         self.samples, self.labels, self.size_px, self.policy, self.seed = samples, labels, size_px, policy, seed
         self.form, self.votes = form, votes
         self.averages = {name: shrink(form.frame(averages[name]), size_px) for name in labels}
+        self._averages: dict[str, Tensor] = {}  # by device
         picture_bytes = 3 * working_side(size_px) ** 2
         self._cache: dict[int, np.ndarray] | None = {} if len(samples) * picture_bytes <= CACHE_LIMIT_BYTES else None
 
@@ -84,13 +97,38 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         return len(self.samples)
 
     def __getitem__(self, key: tuple[int, int]) -> Batch:
-        """One pair, without a batch axis. The average takes the image's flip, but not its rotation or crop."""
-        epoch, index = key
-        expression = self.samples[index].sample.expression
-        augmentation = self.draw(epoch, index)
-        image = to_model_input(self._picture(index), self.size_px, augmentation)
-        average = to_model_input(self.averages[expression], self.size_px, Augmentation(flip=augmentation.flip))
-        return Batch(torch.from_numpy(image), torch.from_numpy(average), self.target(index))
+        """One pair, without a batch axis."""
+        return Batch(*(tensor[0] for tensor in self.batch(self.rows([key]), _CPU)))
+
+    def row(self, epoch: int, index: int) -> Row:
+        """What the pair of an image in an epoch is made of."""
+        sample = self.samples[index].sample
+        picture = torch.from_numpy(self._picture(index).transpose(2, 0, 1).copy())
+        drawn: tuple[float, ...] = ()
+        if self.policy is not None:
+            name = self.samples[index].path.name
+            drawn = self.policy.draw(numpy_rng("augment", self.seed, epoch, name, index))
+        label = torch.tensor(self.labels.index(sample.expression))
+        return Row(picture, torch.tensor(drawn, dtype=torch.float32), label, self.target(index))
+
+    def rows(self, keys: Sequence[tuple[int, int]]) -> Row:
+        """Those of several, with a batch axis."""
+        return Row(*(torch.stack(tensors) for tensors in zip(*(self.row(*key) for key in keys), strict=True)))
+
+    def batch(self, rows: Row, device: torch.device) -> Batch:
+        """The pairs of rows with a batch axis, made on ``device``. The average takes the image's flip, but not its
+        rotation or crop.
+        """
+        picture, drawn, label, target = (tensor.to(device, non_blocking=True) for tensor in rows)
+        if str(device) not in self._averages:
+            faces = self.average_inputs()
+            self._averages[str(device)] = torch.stack([faces, faces.flip(-1)], dim=1).to(device)  # (N, 2, 3, S, S)
+        average = self._averages[str(device)]
+        if self.policy is None:
+            corner = centre_corner(self.size_px)
+            crop = picture[..., corner : corner + self.size_px, corner : corner + self.size_px]
+            return Batch(crop.float().div(127.5).sub(1), average[label, 0], target)
+        return Batch(augmented(picture, drawn, self.size_px), average[label, drawn[:, 0].long()], target)
 
     def target(self, index: int) -> Tensor:
         """(N,) float32: what a sample is to be called, shares that sum to 1."""
@@ -102,19 +140,13 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
                 return shares / shares.sum()
         return F.one_hot(torch.tensor(self.labels.index(sample.expression)), len(self.labels)).float()
 
-    def batch_of(self, indices: Sequence[int]) -> Batch:
-        """The pairs of the first epoch, with a batch axis: what is tested, where there is no policy."""
-        return Batch(*(torch.stack(tensors) for tensors in zip(*(self[0, index] for index in indices), strict=True)))
+    def targets(self) -> Tensor:
+        """(M, N): those of all samples."""
+        return torch.stack([self.target(index) for index in range(len(self))])
 
-    def pictures(self) -> Iterator[np.ndarray]:
-        """Each shrunken image, (W, W, 3) uint8 with W = working_side(size_px). Raises InputError where they are too
-        many to keep.
-        """
-        if self._cache is None:
-            limit = CACHE_LIMIT_BYTES / 2**30
-            raise InputError(f"{len(self)} images of {self.size_px} pixels take more than {limit:g} GiB of memory")
-        self.preload()
-        return map(self._picture, range(len(self)))
+    def batch_of(self, indices: Sequence[int], device: torch.device = _CPU) -> Batch:
+        """The pairs of the first epoch, with a batch axis, on ``device``: what is tested, where there is no policy."""
+        return self.batch(self.rows([(0, index) for index in indices]), device)
 
     def preload(self) -> None:
         """Fill the memory of shrunken images now, on threads, where the whole set fits: loader processes, which begin
@@ -134,12 +166,6 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         faces = np.stack([to_model_input(self.averages[name], self.size_px) for name in self.labels])
         return torch.from_numpy(faces)
 
-    def draw(self, epoch: int, index: int) -> Augmentation:
-        """What is varied in an image in an epoch: nothing, without a policy."""
-        if self.policy is None:
-            return Augmentation()
-        return self.policy.draw(numpy_rng("augment", self.seed, epoch, self.samples[index].path.name, index))
-
     def _picture(self, index: int) -> np.ndarray:
         if self._cache is not None and index in self._cache:
             return self._cache[index]
@@ -147,3 +173,17 @@ class FacePairs(torch.utils.data.Dataset[Batch]):
         if self._cache is not None:
             self._cache[index] = picture
         return picture
+
+
+class Rows(torch.utils.data.Dataset[Row]):
+    """The rows of ``pairs``, for loaders. Indexed by (epoch, index)."""
+
+    def __init__(self, pairs: FacePairs) -> None:
+        self._pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, key: tuple[int, int]) -> Row:
+        """See `FacePairs.row`."""
+        return self._pairs.row(*key)

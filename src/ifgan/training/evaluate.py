@@ -8,7 +8,6 @@ import pandas as pd
 import torch
 
 from ifgan import metrics
-from ifgan.data.on_device import PairsOnDevice
 from ifgan.data.pairs import FacePairs
 from ifgan.models.checkpoint import Trained
 from ifgan.models.device import device_of
@@ -94,7 +93,7 @@ class Predictions:
 
 
 @torch.inference_mode()
-def evaluate(trained: Trained, pairs: FacePairs | PairsOnDevice, *, what: str = "") -> Predictions:
+def evaluate(trained: Trained, pairs: FacePairs, *, what: str = "") -> Predictions:
     """Run a model, in evaluation mode, over pairs made without a policy (centre crops, §4.2). ``what``: its name where
     progress is shown; empty: none is. Raises InputError where logits are not finite.
     """
@@ -105,8 +104,7 @@ def evaluate(trained: Trained, pairs: FacePairs | PairsOnDevice, *, what: str = 
     probabilities, true, differences = [], [], []
     starts = range(0, len(pairs), batch_size)
     for start in track(starts, what, len(starts), "batches", part=True) if what else starts:
-        batch = pairs.batch_of(range(start, min(start + batch_size, len(pairs))))
-        image, average, target = (tensor.to(device) for tensor in batch)
+        image, average, target = pairs.batch_of(range(start, min(start + batch_size, len(pairs))), device)
         output = predict(trained.system, image, trained.config)
         probabilities.append(to_probabilities(output.logits, trained.temperature).cpu())
         true.append(target.argmax(1).cpu())

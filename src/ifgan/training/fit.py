@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from ifgan.config import Config
 from ifgan.data.averages import write_averages
-from ifgan.data.on_device import PairsOnDevice
-from ifgan.data.pairs import Batch, FacePairs
+from ifgan.data.pairs import Batch, FacePairs, Row, Rows
 from ifgan.errors import InputError
+from ifgan.losses import rarity
 from ifgan.metrics import fit_temperature
 from ifgan.models.checkpoint import Trained, save_trained
 from ifgan.models.device import fastest_device
@@ -54,8 +53,8 @@ class Session:
 
     config: Config
     run: RunFolder
-    train: FacePairs | PairsOnDevice
-    validation: FacePairs | PairsOnDevice
+    train: FacePairs
+    validation: FacePairs
     accelerator: Accelerator
     say: Say
 
@@ -102,14 +101,13 @@ def fit(
 
     The last epoch is kept; with ``choose_from`` the one with the highest validation accuracy, see `selection_key`.
     """
-    accelerator = make_accelerator(config)
-    training, held_out = (
-        PairsOnDevice(part, accelerator.device) if config.run.cache_on_device else part for part in (train, validation)
-    )
-    session = Session(config, run, training, held_out, accelerator, say or _print)
+    session = Session(config, run, train, validation, make_accelerator(config), say or _print)
     nets = build_networks(config, len(train.labels), session.accelerator)
     if isinstance(nets.system, IFGAN):
         nets.system.mixture.to(session.accelerator.device).averages.copy_(train.average_inputs())
+    if config.losses.class_balance:
+        weights = rarity(train.targets(), config.losses.class_balance)
+        nets.label_weights = weights.to(session.accelerator.device)
     nets.teachers = load_teachers(config, train.labels, session.accelerator.device)
     progress = load_state(run.last, nets) if run.last.exists() else Progress()
     if session.leads:
@@ -183,11 +181,11 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
     nets.train(freeze_batch_statistics=config.optimizer.freeze_batch_statistics)
     loader = _loader(session, batches)
     what = f"{config.method} epoch {progress.epoch + 1}/{config.optimizer.epochs}"
-    for batch in track(loader, what, len(batches), "steps", part=True) if session.leads else loader:
+    for rows in track(loader, what, len(batches), "steps", part=True) if session.leads else loader:
         step = progress.epoch * batches.steps + progress.step
         set_learning_rates(nets, config, progress.epoch + progress.step / batches.steps)
         torch.manual_seed(seed_for("step", config.run.seed, step, accelerator.process_index))
-        losses = train_step(nets, _to_device(batch, session), config, accelerator, step, phase)
+        losses = train_step(nets, _made(rows, session), config, accelerator, step, phase)
         nets.update_averaged()
         progress.sums = {name: progress.sums.get(name, 0.0) + value for name, value in losses.items()}
         progress.step += 1
@@ -197,14 +195,12 @@ def train_epoch(session: Session, nets: Networks, progress: Progress) -> dict[st
 
 
 def _loader(session: Session, batches: EpochBatches) -> DataLoader:
-    """What one epoch's batches are made of, loaded by processes or here: pairs, or draws for pairs on the device."""
-    config, train = session.config, session.train
-    if isinstance(train, PairsOnDevice):
-        return DataLoader(train.draws, batch_sampler=batches, num_workers=config.run.workers)
-    if config.run.workers:
-        train.preload()
+    """What one epoch's batches are made of, loaded by processes or here."""
+    if session.config.run.workers:
+        session.train.preload()
     pinned = session.accelerator.device.type == "cuda"
-    return DataLoader(train, batch_sampler=batches, num_workers=config.run.workers, pin_memory=pinned)
+    workers = session.config.run.workers
+    return DataLoader(Rows(session.train), batch_sampler=batches, num_workers=workers, pin_memory=pinned)
 
 
 def set_learning_rates(nets: Networks, config: Config, epochs_done: float) -> None:
@@ -237,13 +233,10 @@ def checkpoint(session: Session, nets: Networks, progress: Progress) -> None:
     session.accelerator.wait_for_everyone()
 
 
-def _to_device(loaded: Any, session: Session) -> Batch:
-    batch = session.train.batch(loaded) if isinstance(session.train, PairsOnDevice) else Batch(*loaded)
-    image, average = (
-        tensor.to(session.accelerator.device, memory_format=torch.channels_last, non_blocking=True)
-        for tensor in (batch.image, batch.average)
-    )
-    return Batch(image, average, batch.target.to(session.accelerator.device, non_blocking=True))
+def _made(rows: Row, session: Session) -> Batch:
+    batch = session.train.batch(rows, session.accelerator.device)
+    image, average = (tensor.contiguous(memory_format=torch.channels_last) for tensor in (batch.image, batch.average))
+    return Batch(image, average, batch.target)
 
 
 def _line(config: Config, record: dict, seconds: float) -> str:

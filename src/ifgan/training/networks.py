@@ -25,7 +25,8 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class Networks:
     """What one step trains. ``generator``, ``discriminator`` and ``classifier`` are ready for several processes;
     ``system`` and ``plain_discriminator`` are the same weights without that wrapping; ``averaged`` is the system with
-    the running mean of its weights, where one is kept; ``teachers`` read training images for soft labels.
+    the running mean of its weights, where one is kept; ``teachers`` read training images for soft labels;
+    ``label_weights``: (N,), of each label in the expression loss.
     """
 
     system: System
@@ -37,6 +38,7 @@ class Networks:
     discriminator: nn.Module | None = None
     averaged: AveragedModel | None = None
     teachers: tuple[Teacher, ...] = ()
+    label_weights: Tensor | None = None
 
     @property
     def tested(self) -> System:

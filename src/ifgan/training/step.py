@@ -47,7 +47,7 @@ def joint_objective(
     if (config.losses.softmax or config.losses.island) and phase.classifier != "nothing":
         logits, features, passes = classify(nets, batch, fake, config, phase)
         labels = label.repeat(passes)  # real pairs first, then fake ones
-        parts["softmax"] = losses.expression_loss(logits, batch.target, passes=passes)
+        parts["softmax"] = losses.expression_loss(logits, batch.target, passes=passes, weights=nets.label_weights)
         parts["island"] = losses.island_loss(
             features,
             labels,

@@ -16,7 +16,7 @@ from ifgan.files import existing_folder, files_below, read_json
 from ifgan.labels import BASIC, canonical
 
 FILE_NAME = re.compile(
-    r"(?P<subject>[FM]\d{4})_(?P<expression>AN|DI|FE|HA|NE|SA|SU)(?P<level>0[0-4])(?P<ethnicity>[A-Z]{2})"
+    r"(?P<subject>[FM]\d{4})_(?P<expression>AN|CO|DI|FE|HA|NE|SA|SU)(?P<level>0[0-4])(?P<ethnicity>[A-Z]{2})"
     r"_F2D\.(bmp|png|jpg)",
     re.IGNORECASE,
 )
@@ -35,15 +35,19 @@ ETHNICITIES = {
 Kind = tuple[str, str]  # (expression, level), e.g. ("anger", "04")
 
 
-def read_bu3dfe(root: Path, *, levels: str = "03,04", neutral: bool = False) -> Reading:
-    """The textures below ``root``. ``levels``: comma-separated, or ``all``; ``neutral`` adds the NE00 images.
+def read_bu3dfe(root: Path, *, levels: str = "03,04", neutral: bool = False, contempt: bool = False) -> Reading:
+    """The textures below ``root``. ``levels``: comma-separated, or ``all``; ``neutral`` adds the NE00 images,
+    ``contempt`` that of rendered people.
 
-    Raises InputError for an unknown level or when no texture is found.
+    Raises InputError for an unknown level, when no texture is found, and for contempt, which BU-3DFE doesn't have.
     """
     root = existing_folder(root)
-    wanted = [(expression, level) for expression in BASIC for level in _levels(levels)]
-    wanted += [("neutral", "00")] if neutral else []
     synthetic = (root / _MARK).exists()
+    if contempt and not (synthetic and read_json(root / _MARK).get("contempt")):
+        raise InputError(f"{root}: holds no contempt; ifgan synthesize --contempt makes people who show it")
+    expressions = (*BASIC, *(["contempt"] if contempt else []))
+    wanted = [(expression, level) for expression in expressions for level in _levels(levels)]
+    wanted += [("neutral", "00")] if neutral else []
     dataset = RENDERED if synthetic else "bu3dfe"
     pictures, notes = _pictures(root, dataset, wanted)
     subjects = sorted({picture.subject for picture in pictures}) if synthetic else SUBJECTS

@@ -3,6 +3,8 @@
 Prototypes and major variants are those of the FACS Investigator's Guide (Ekman, Friesen & Hager 2002); the
 optional units and their shares are those that Du, Tao & Martinez (PNAS 2014) saw in posed faces. Intensity
 letters A to E become coefficients, and the four levels of a posed set scale one sample (§4.1, BU-3DFE).
+Contempt is none of the manual's six: one corner of the mouth tightened and a little raised, as Ekman and Friesen
+describe it (Motivation and Emotion 10(2), 1986, https://doi.org/10.1007/BF00992253).
 """
 
 import re
@@ -26,6 +28,7 @@ PROTOTYPES = {
     "happiness": ("6+12",),
     "sadness": ("1+4+11+15B", "1+4+15", "6+15"),
     "surprise": ("1+2+5B+26", "1+2+5B+27"),
+    "contempt": ("L14", "R14", "L12BC+L14", "R12BC+R14"),
 }  # fmt: skip
 VARIANTS = {
     "anger": ("4+7+10+23+25|26", "5+7+23+25|26", "4+5+17+24", "4+7+17+23", "4+5+23", "4+7+24"),
@@ -34,6 +37,7 @@ VARIANTS = {
     "happiness": ("12CD",),
     "sadness": ("1+4+11", "1+4+15B", "1+4+15B+17", "11+15B", "11+17"),
     "surprise": ("1+2+5B", "1+2+26", "1+2+27", "5B+26", "5B+27"),
+    "contempt": (),
 }
 OPTIONAL = {
     "anger": {10: 0.26, 17: 0.52, 23: 0.29},
@@ -42,6 +46,7 @@ OPTIONAL = {
     "happiness": {25: 0.70, 6: 0.51},
     "sadness": {1: 0.60, 6: 0.50, 11: 0.26, 17: 0.67},
     "surprise": {5: 0.66},
+    "contempt": {},
 }
 _MOUTH_SHUT, _MOUTH_OPEN = {17, 23, 24}, {25, 26, 27}
 
@@ -136,7 +141,7 @@ def parse_row(row: str, rng: np.random.Generator) -> list[tuple[str, int, str]]:
 
 
 def draw_pose(expression: str, rng: np.random.Generator) -> Pose:
-    """One sample of a basic expression at level 04: a prototype or variant, letters, asymmetry, an optional unit."""
+    """One sample of an expression at level 04: a prototype or variant, letters, asymmetry, an optional unit."""
     variants = VARIANTS[expression]
     rows = variants if variants and rng.random() < _VARIANT_SHARE else PROTOTYPES[expression]
     row = rows[rng.integers(len(rows))]

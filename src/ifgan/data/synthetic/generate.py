@@ -1,6 +1,7 @@
 """Makes the synthetic posed set (§4.1 stands on BU-3DFE, whose layout and file names this one has).
 
-``OUT/F0001/F0001_AN04WH_F2D.png`` and so on: per subject six expressions at levels 01 to 04 and one neutral.
+``OUT/F0001/F0001_AN04WH_F2D.png`` and so on: per subject six expressions at levels 01 to 04 and one neutral; with
+``contempt`` a seventh, ``CO``, which BU-3DFE doesn't have.
 Beside the images: ``ground_truth.csv`` (a row per image), ``identities.json`` (a shape vector per subject),
 ``synthesis.json`` (seed, counts, versions), and ``truth/``, one file per finished subject, by which a run that
 was broken off goes on.
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ifgan.data.synthetic.colour import Painter, fold_shadow
-from ifgan.data.synthetic.expression import LEVELS, NEUTRAL, PROTOTYPES, Pose, draw_pose
+from ifgan.data.synthetic.expression import LEVELS, NEUTRAL, Pose, draw_pose
 from ifgan.data.synthetic.identity import Identity, draw_identity, subject_name
 from ifgan.data.synthetic.mesh import Head, hollowness, load_head, neighbour_mean, vertex_normals
 from ifgan.data.synthetic.render import render
@@ -28,6 +29,7 @@ from ifgan.data.synthetic.scene import Scene, camera_for, draw_scene, gaze_actio
 from ifgan.errors import InputError
 from ifgan.faces.picture import to_png
 from ifgan.files import read_json, read_object, write_bytes, write_json, write_text
+from ifgan.labels import BASIC
 from ifgan.progress import track
 from ifgan.seeds import numpy_rng
 from ifgan.versions import versions_of
@@ -35,6 +37,7 @@ from ifgan.workers import Work, map_in_processes, worker_count
 
 RECIPE = 1  # raised whenever the same seed gives other images
 _CODES = {"anger": "AN", "disgust": "DI", "fear": "FE", "happiness": "HA", "sadness": "SA", "surprise": "SU"}
+_CODES |= {"contempt": "CO"}
 
 
 @dataclass(frozen=True)
@@ -53,57 +56,65 @@ def synthesize(
     subjects: int = 100,
     seed: int = 0,
     workers: int | None = None,
+    *,
+    contempt: bool = False,
 ) -> SynthesisReport:
     """Make the images of subjects 0 to ``subjects`` - 1; those already finished in ``out`` are kept.
 
     Subject k of a seed is the same, byte for byte, whatever the number of subjects or ``workers`` (None: one per
-    core). Raises InputError when anny is missing, when the folder can't be written or holds the set of another seed, or
-    for fewer than one subject.
+    core), and with ``contempt`` or without. Raises InputError when anny is missing, when the folder can't be written or
+    holds another set, or for fewer than one subject.
     """
     out, started = Path(out), time.monotonic()
     if subjects < 1:
         raise InputError(f"subjects: {subjects} given; expected at least 1")
     load_head()  # a missing package is found here, before anything is written
-    _claim(out, seed)
+    _claim(out, seed, contempt)
     todo = [number for number in range(subjects) if not _truth_path(out, number).exists()]
-    _make_all(out, todo, seed, workers)
+    _make_all(out, todo, partial(_make_subject, out, seed, contempt), workers)
     truths = [read_json(path) for path in sorted((out / "truth").glob("*.json"))]
     rows = [row for truth in truths for row in truth["pictures"]]
     _write_tables(out, truths, rows)
-    write_json(out / "synthesis.json", _about(seed) | {"subjects": len(truths), "pictures": len(rows)})
+    write_json(out / "synthesis.json", _about(seed, contempt) | {"subjects": len(truths), "pictures": len(rows)})
     return SynthesisReport(out, len(truths), len(rows), len(todo), time.monotonic() - started)
 
 
-def _about(seed: int) -> dict[str, Any]:
-    return {"seed": seed, "recipe": RECIPE, "versions": versions_of(("anny", "numpy", "Pillow", "scipy"))}
+def _about(seed: int, contempt: bool) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "recipe": RECIPE,
+        "contempt": contempt,
+        "versions": versions_of(("anny", "numpy", "Pillow", "scipy")),
+    }
 
 
-def _claim(out: Path, seed: int) -> None:
+def _claim(out: Path, seed: int, contempt: bool) -> None:
     """Mark the folder as this seed's, or refuse it when it is another's."""
-    path = out / "synthesis.json"
+    path, asked = out / "synthesis.json", _about(seed, contempt)
     if path.exists():
         found = read_object(path)
-        if (found.get("seed"), found.get("recipe")) != (seed, RECIPE):
-            raise InputError(
-                f"{path}: the folder holds the set of seed {found.get('seed')}, recipe {found.get('recipe')}; "
-                f"expected seed {seed}, recipe {RECIPE}, or another folder"
-            )
+        for name in ("seed", "recipe", "contempt"):
+            if found.get(name, False) != asked[name]:
+                raise InputError(
+                    f"{path}: the folder holds a set of {name} {found.get(name)}; expected {asked[name]}, "
+                    "or another folder"
+                )
         return
-    write_json(path, _about(seed))
+    write_json(path, asked)
 
 
 def _truth_path(out: Path, number: int) -> Path:
     return out / "truth" / f"{subject_name(number)}.json"
 
 
-def _make_all(out: Path, todo: list[int], seed: int, workers: int | None) -> None:
+def _make_all(out: Path, todo: list[int], make: Callable[[int], None], workers: int | None) -> None:
     workers = min(worker_count(workers), len(todo))
     if workers <= 1:  # in this process, so that a script needs no __main__ guard
         _open_studio()
         for number in track(todo, "rendering", len(todo), "people"):
-            _make_subject(out, seed, number)
+            make(number)
         return
-    work = Work(partial(_make_subject, out, seed), _open_studio, (), partial(_died, out), preload=(__name__,))
+    work = Work(make, _open_studio, (), partial(_died, out), preload=(__name__,))
     deque(track(map_in_processes(work, todo, workers), "rendering", len(todo), "people"), maxlen=0)
 
 
@@ -120,10 +131,10 @@ def _open_studio() -> None:
         _studio.append(Studio(load_head()))
 
 
-def _make_subject(out: Path, seed: int, number: int) -> None:
+def _make_subject(out: Path, seed: int, contempt: bool, number: int) -> None:
     identity = draw_identity(seed, number, _studio[0].head)
     rows = []
-    for row, image_hwc_uint8 in _studio[0].pictures(identity, seed):
+    for row, image_hwc_uint8 in _studio[0].pictures(identity, seed, contempt=contempt):
         write_bytes(out / row["image"], to_png(image_hwc_uint8, compress_level=4))
         rows.append(row)
     write_json(
@@ -139,12 +150,14 @@ class Studio:
         self._mean = neighbour_mean(self.painter.triangles, len(head.vertices))
         self._offsets: dict[str, np.ndarray] = {}  # parsing a target takes longer than adding it
 
-    def pictures(self, identity: Identity, seed: int) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    def pictures(
+        self, identity: Identity, seed: int, *, contempt: bool = False
+    ) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
         """Yield (ground truth row, HWC uint8 image) of one subject, neutral first."""
         neutral, action = self._neutral(identity), self.head.action
         surface = self.painter.surface(identity.paint, numpy_rng("synthetic skin", seed, identity.subject))
         resting = hollowness(neutral, vertex_normals(neutral, surface.triangles), self._mean)
-        for level, pose in _poses(identity.subject, seed):
+        for level, pose in _poses(identity.subject, seed, contempt):
             name = f"{identity.subject}_{_CODES.get(pose.expression, 'NE')}{level:02d}{identity.ethnicity}_F2D.png"
             rng = numpy_rng("synthetic scene", seed, name)
             scene = draw_scene(rng)
@@ -178,10 +191,10 @@ class Studio:
         return np.stack([vertices[self.painter.part[part]].mean(axis=0) for part in ("left eye", "right eye")])
 
 
-def _poses(subject: str, seed: int) -> list[tuple[int, Pose]]:
-    """(level, pose) of the 25 images: the four levels of an expression scale one sample."""
+def _poses(subject: str, seed: int, contempt: bool) -> list[tuple[int, Pose]]:
+    """(level, pose) of the 25 images, 29 with contempt: the four levels of an expression scale one sample."""
     poses = [(0, NEUTRAL)]
-    for expression in PROTOTYPES:
+    for expression in (*BASIC, *(["contempt"] if contempt else [])):
         strongest = draw_pose(expression, numpy_rng("synthetic pose", seed, subject, expression))
         poses += [(level, strongest.at_level(level)) for level in LEVELS]
     return poses
