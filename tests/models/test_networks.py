@@ -185,6 +185,13 @@ def test_maps_are_twice_as_fine_without_the_pooling_of_the_stem() -> None:
         Classifier(backbone="tf_efficientnet_lite0", pretrained="none", stem_pooling=False)
 
 
+@pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "lcnet_050", "efficientvit_b0", "hgnetv2_b0"])
+def test_backbones_whose_head_widens_their_features_work(backbone: str) -> None:
+    system = build_system(tiny(method="baseline", backbone=backbone, image_size=64), 3).eval()
+    output = system(torch.zeros(2, 3, 64, 64))
+    assert output.logits.shape == (2, 3) and output.features.shape[1] == system.classifier.head.in_features
+
+
 def test_weights_of_another_backbone_name_theirs(tmp_path: Path) -> None:
     path, config = str(tmp_path / "best.safetensors"), tiny(method="baseline", backbone="resnet10t")
     save_trained(Path(path), Trained(build_system(config, 2), ("anger", "fear"), config, {}))

@@ -69,7 +69,7 @@ class Classifier(nn.Module):
             leave_out_pooling(self.backbone, backbone)
         self.images = images
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(cast(int, self.backbone.num_features), classes)
+        self.head = nn.Linear(cast(int, self.backbone.head_hidden_size), classes)  # num_features is before the head
         nn.init.normal_(self.head.weight, 0.0, 0.01)
         nn.init.zeros_(self.head.bias)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN * images).view(1, -1, 1, 1))
