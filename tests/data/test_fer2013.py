@@ -212,6 +212,14 @@ def test_votes_are_joined_by_row_and_give_labels_by_rule(tmp_path, rule, form):
     assert (f"{left_out} images left out: no label by the rule {rule}" in reading.notes) == bool(left_out)
 
 
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_one_part_alone_is_that_of_the_whole(tmp_path, part):
+    path = write_csv(tmp_path / "fer2013.csv", rows())
+    whole, alone = read("fer2013", path), read("fer2013", path, part=part)
+    expected = [(item.name, item.expression) for item in whole.items if item.split == part]
+    assert [(item.name, item.expression) for item in alone.items] == expected and alone.total == len(expected)
+
+
 def test_votes_reach_the_manifest(tmp_path):
     votes = votes_csv(tmp_path / "fer2013new.csv", COUNTS)
     report = prepare("fer2013", write_csv(tmp_path / "fer2013.csv", rows()), tmp_path / "out", votes=votes)

@@ -42,6 +42,7 @@ def prepare(
     align: bool = False,
     votes: Path | None = None,
     labels: Literal["original", "majority", "probabilistic"] | None = None,
+    part: Literal["train", "validation", "test"] | None = None,
 ) -> int:
     """Find and align the faces of a data set, and list them in a manifest.
 
@@ -62,6 +63,7 @@ def prepare(
         votes: fer2013: FER+'s fer2013new.csv, ten voters' labels
         labels: fer2013: its own (original), FER+'s rule (majority) or the most voted (probabilistic); unset: majority
             where there are votes
+        part: fer2013: only Training (train), PublicTest (validation) or PrivateTest (test)
     """
     from ifgan.data.prepare import prepare as run
 
@@ -81,6 +83,7 @@ def prepare(
         align=align,
         votes=votes,
         labels=labels,
+        part=part,
     )
     print(report.text())
     return FAILED if report.failed else 0

@@ -48,7 +48,12 @@ class _Source:
 
 
 def read_fer2013(
-    root: Path, *, align: bool = False, votes: Path | None = None, labels: LabelRule | None = None
+    root: Path,
+    *,
+    align: bool = False,
+    votes: Path | None = None,
+    labels: LabelRule | None = None,
+    part: str | None = None,
 ) -> Reading:
     """``root``: the file itself, or the folder that holds it. ``align``: images are enlarged, so that faces can be
     found, and carry the place where a face usually lies, for those in which none is.
@@ -57,7 +62,7 @@ def read_fer2013(
     the expression with most votes, for training on their distribution; unset: majority where ``votes`` are given, or
     nothing else is known. Images that are nothing by that rule, such as what is not a face, are left out and counted.
 
-    Training, PublicTest and PrivateTest become train, validation and test. A malformed row is a rejected image;
+    Training, PublicTest and PrivateTest become train, validation and test; ``part``: only one of these. A malformed row is a rejected image;
     raises InputError for a missing file, column or array, and for votes that can't be of these rows.
     """
     root = Path(root)
@@ -79,9 +84,13 @@ def read_fer2013(
         gone = sum(not expression for expression, _ in pairs)
         left_out = (f"{gone} images left out: no label by the rule {rule}",) if gone else ()
         notes, expected = (*found.notes, *left_out), EXPECTED if rule == "original" else {}
+    total = len(source.labels)
+    if part is not None:
+        total = sum(_split(usage) == part for usage in source.usage)
+        items, expected = (item for item in items if isinstance(item, Rejected) or item.split == part), {}
     if align:
         items = (item if isinstance(item, Rejected) else _enlarged(item) for item in items)
-    return Reading("fer2013", items, len(source.labels), expected, notes, aligned=not align)
+    return Reading("fer2013", items, total, expected, notes, aligned=not align)
 
 
 def _relabelled(items: Items, pairs: list[tuple[str, str]]) -> Items:
@@ -230,11 +239,15 @@ def _npz_rows(path: Path, images: np.ndarray, labels: np.ndarray, usage: np.ndar
 
 def _picture(index: int, where: str, grey: np.ndarray, expression: str, usage: str) -> SourcePicture | Rejected:
     """``grey``: (48, 48) uint8."""
-    try:
-        split = canonical_split(usage)
-    except ValueError:
-        split = ""
+    split = _split(usage)
     if not split:
         return Rejected(where, f"Usage {usage.strip()!r}: expected Training, PublicTest or PrivateTest")
     image = np.repeat(grey[..., None], 3, axis=2)  # (48, 48, 3)
     return SourcePicture(image, f"row{index:07d}", where, "fer2013", canonical(expression), split=split)
+
+
+def _split(usage: str) -> str:
+    try:
+        return canonical_split(usage)
+    except ValueError:
+        return ""

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Makes the model in the package, ifgan-wild, from FER2013's images with FER+'s votes and from rendered people.
+#
+#     bash studies/wild/make.sh FER2013 WORK [PROCESSES]
+#
+# FER2013: an .npz or a folder that `ifgan prepare fer2013` reads, votes included (docs/data/fer2013.md). WORK: a folder;
+# whatever is finished there is kept, so that a run that was cut off goes on. PROCESSES: one a core, 2 unless given.
+# Needs pip install ".[train,light,synthetic]". WORK/ifgan-wild.onnx is the model, WORK/*.json its figures.
+set -euo pipefail
+fer=$1 work=$2 processes=${3:-2}
+export OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=${ACCELERATE_USE_CPU:-1}
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592}
+
+ifgan() { python -m ifgan "$@"; }
+train() { python -m torch.distributed.run --nproc-per-node "$processes" -m ifgan.cli train --resume "$@"; }
+
+# Ten voters' labels: their distribution is taught; validation asks for the most voted.
+ifgan prepare fer2013 "$fer" --labels probabilistic --align --out "$work/votes"
+# What G aims at: average faces of people who don't exist, so that nobody is on them.
+ifgan synthesize --out "$work/people" --subjects 60 --seed 1 --contempt
+ifgan prepare bu3dfe "$work/people" --levels 04 --neutral --contempt --out "$work/rendered"
+
+common=(
+  --data "$work/votes" --averages "$work/rendered" --leaks drop --preset cpu --optimizer.batch-size 64
+  --preprocess.center-crop-zoom 1.25 --preprocess.grey true --preprocess.hist-equalize true
+  --preprocess.downsample-px 64 --preprocess.rotation-deg 12 --preprocess.scale-jitter 0.15
+  --preprocess.random-erasing 0.25 --preprocess.random-blur 0.2
+  --classifier.targets votes --classifier.dropout 0.2 --classifier.tta-inputs "[image]"
+  --losses.class-balance 0.3 --losses.island 0 --optimizer.weights-ema 0.998
+)
+# E alone, then G, D and E together.
+train "${common[@]}" --method baseline --optimizer.epochs 15 --optimizer.learning-rate 1e-3 \
+  --optimizer.decoupled-decay true --optimizer.weight-decay 0.02 --out "$work/classifier"
+learnt=$work/classifier/checkpoint/best.safetensors
+train "${common[@]}" --method ifgan --optimizer.epochs 3 --optimizer.learning-rate 2e-4 --phases.classifier-start 0 \
+  --phases.discriminator-start 0.34 --optimizer.warmup-epochs 0.1 \
+  --classifier.weights "$learnt" --classifier.head-weights true --out "$work/joint"
+
+ifgan export "$work/joint" --out "$work/ifgan-wild.onnx"
+for labels in majority original; do
+  ifgan prepare fer2013 "$fer" --labels $labels --part validation --align --out "$work/$labels"
+  for run in classifier joint; do
+    ifgan evaluate "$work/$run" --data "$work/$labels" --people all --json "$work/$run-$labels.json"
+  done
+done
