@@ -12,7 +12,7 @@ export OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=${ACCELERATE_USE_CPU:-1}
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=8589934592}
 
 ifgan() { python -m ifgan "$@"; }
-train() { python -m torch.distributed.run --nproc-per-node "$processes" -m ifgan.cli train --resume "$@"; }
+train() { python -m torch.distributed.run --standalone --nproc-per-node "$processes" -m ifgan.cli train --resume "$@"; }
 
 # Ten voters' labels: their distribution is taught; validation asks for the most voted.
 ifgan prepare fer2013 "$fer" --labels probabilistic --align --out "$work/votes"
