@@ -37,7 +37,7 @@ from ifgan.data.readers.fer2013 import read_fer2013
 from ifgan.data.readers.folder import read_folder
 from ifgan.faces.align import align_face
 from ifgan.faces.picture import as_picture
-from ifgan.faces.pipeline import FoundFaces, find_faces
+from ifgan.faces.pipeline import FoundFaces, Wanted, find_faces
 from ifgan.labels import canonical
 from ifgan.predict import Recognizer
 from ifgan.weights import PACKAGED_MODEL
@@ -80,7 +80,7 @@ def main() -> None:
     pictures = chosen(arguments.folder, arguments.count, arguments.seed, arguments.split)
     images = [as_picture(picture.image) for picture in pictures]
     sought = enlarged(arguments.folder, pictures)
-    found = list(find_faces([as_picture(picture.image) for picture in sought], every_face=False))
+    found = list(find_faces([as_picture(picture.image) for picture in sought], Wanted(every=False)))
     true = [picture.expression for picture in pictures]
     squares = [square(as_picture(picture.image), faces) for picture, faces in zip(sought, found, strict=True)]
     faces = sum(bool(faces.faces) for faces in found)

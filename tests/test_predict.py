@@ -31,7 +31,7 @@ from ifgan.training.run_folder import RunFolder
 from tiny_model import LABELS, tempered, tiny_trained
 from tiny_runs import make_prepared
 
-FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
+FACE_KEYS = ["box", "landmarks", "score", "turned", "expression", "confidence", "probabilities"]
 
 
 @pytest.fixture(scope="module")

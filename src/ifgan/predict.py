@@ -16,9 +16,9 @@ from PIL import Image
 
 from ifgan.engines import Engine, load_engine
 from ifgan.errors import InputError, PictureError, needing, one_line
-from ifgan.faces.detect import FaceDetector
+from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.model_input import to_model_input, to_picture
-from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
+from ifgan.faces.pipeline import FoundFaces, Request, Wanted, faces_in, find_faces, whole_picture
 from ifgan.header import Redraw
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
@@ -29,7 +29,9 @@ Picture = str | Path | Image.Image | np.ndarray
 @dataclass(frozen=True)
 class Prediction:
     """One face: ``box`` [x0, y0, x1, y1] and ``landmarks`` five [x, y] in pixels of the image (none of a face that
-    the caller said is aligned), and the probability of every expression that the model knows.
+    the caller said is aligned), and the probability of every expression that the model knows. ``score``: how sure the
+    face finder is that it is one, in [0, 1]; ``turned``: by how many degrees the face lies turned clockwise in the
+    image, 0, 90, 180 or 270.
     """
 
     expression: str
@@ -37,6 +39,8 @@ class Prediction:
     probabilities: dict[str, float]
     box: tuple[float, ...] = ()
     landmarks: tuple[tuple[float, float], ...] = ()
+    score: float = 1.0
+    turned: int = 0
     draw: Callable[[], Image.Image] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -53,6 +57,8 @@ class Prediction:
         return {
             "box": [round(value, 2) for value in self.box],
             "landmarks": [[round(value, 2) for value in point] for point in self.landmarks],
+            "score": round(self.score, 4),
+            "turned": self.turned,
             "expression": self.expression,
             "confidence": self.confidence,
             "probabilities": dict(self.probabilities),
@@ -74,9 +80,11 @@ class PictureFaces:
 class Recognizer:
     """Reads expressions off every face of an image."""
 
-    def __init__(self, engine: Engine, *, aligned: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, *, aligned: bool = False, min_detection: float = 0.0, min_face: float = 0.0
+    ) -> None:
         self.engine = engine
-        self.aligned = aligned
+        self.aligned, self.min_detection, self.min_face = aligned, min_detection, min_face
         self._detector: FaceDetector | None = None
 
     @classmethod
@@ -87,6 +95,8 @@ class Recognizer:
         device: str = "cpu",
         aligned: bool = False,
         redraw: Redraw | None = None,
+        min_detection: float = 0.0,
+        min_face: float = 0.0,
     ) -> "Recognizer":
         """From the model in the package (docs/model_card.md), a run folder, an ``.onnx`` or ``.safetensors`` file, a
         folder with ``model.onnx`` or ``model.safetensors``, or a Hugging Face id. Checkpoints of runs need torch.
@@ -94,10 +104,15 @@ class Recognizer:
         ``aligned``: images are aligned faces already, their central square is read without detection. ``redraw``:
         "free" for faces as G draws them, "mixture" for the nearest mixture of average faces, which says less about
         who it was; None for what the model was trained with. ``device``: "cpu", "cuda", or "auto" for a GPU where a
-        checkpoint can use one. Raises InputError for a model that isn't there or is broken, a device that isn't there,
-        and a redrawing that the model can't do.
+        checkpoint can use one. Faces that the face finder is less sure of than ``min_detection``, in [0, 1], or whose
+        box is narrower or lower than ``min_face`` pixels, are left out. Raises InputError for a model that isn't there
+        or is broken, a device that isn't there, a redrawing that the model can't do, and a ``min_detection`` outside
+        its range.
         """
-        return cls(load_engine(find_checkpoint(model), device, redraw), aligned=aligned)
+        if not 0 <= min_detection <= 1:
+            raise InputError(f"min_detection {min_detection}: expected 0 to 1")
+        engine = load_engine(find_checkpoint(model), device, redraw)
+        return cls(engine, aligned=aligned, min_detection=min_detection, min_face=min_face)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -136,7 +151,7 @@ class Recognizer:
         if isinstance(sources, str | bytes | Path | np.ndarray | Image.Image):
             raise InputError("stream: takes several images; call the recognizer itself with a single one")
         waiting: list[FoundFaces] = []
-        for found in self._found(sources, every_face, workers):
+        for found in self._found(sources, Wanted(every_face, self.min_detection, self.min_face), workers):
             waiting.append(found)
             # Without a face there is nothing to wait for, unless an earlier image does.
             if (
@@ -147,20 +162,19 @@ class Recognizer:
                 waiting = []
         yield from self._read_pictures(waiting)
 
-    def _found(self, sources: Iterable[Picture], every_face: bool, workers: int | None) -> Iterator[FoundFaces]:
+    def _found(self, sources: Iterable[Picture], wanted: Wanted, workers: int | None) -> Iterator[FoundFaces]:
         if self.aligned:
             return (whole_picture(Request(source)) for source in sources)
         if workers is None or workers > 1:
-            return find_faces(sources, every_face=every_face, workers=workers)
+            return find_faces(sources, wanted, workers=workers)
         self._detector = detector = self._detector or FaceDetector()
-        return (faces_in(Request(source), detector, every_face) for source in sources)
+        return (faces_in(Request(source), detector, wanted) for source in sources)
 
     def _read_pictures(self, pictures: list[FoundFaces]) -> Iterator[PictureFaces]:
         predictions = iter(self.read([crop for found in pictures for crop in found.aligned]))
         for found in pictures:
-            places = ((face.box_xyxy_px, face.landmarks_xy_px) for face in found.faces)
-            faces = (replace(next(predictions), box=box, landmarks=points) for box, points in places)
-            yield PictureFaces(tuple(faces), found.error)
+            faces = tuple(_placed(next(predictions), face) for face in found.faces)
+            yield PictureFaces(faces, found.error)
 
     def read(self, crops: list[np.ndarray]) -> list[Prediction]:
         """Predictions for aligned faces, square uint8 RGB each, without their places. Raises PictureError for other
@@ -186,6 +200,11 @@ class Recognizer:
     def _prediction(self, row: list[float], draw: Callable[[], Image.Image] | None) -> Prediction:
         best = max(range(len(row)), key=row.__getitem__)
         return Prediction(self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), draw=draw)
+
+
+def _placed(prediction: Prediction, face: Face) -> Prediction:
+    box, landmarks, score, turned = face.box_xyxy_px, face.landmarks_xy_px, face.confidence, face.turned_deg
+    return replace(prediction, box=box, landmarks=landmarks, score=score, turned=turned)
 
 
 def _faces_or_error(result: PictureFaces) -> list[Prediction]:

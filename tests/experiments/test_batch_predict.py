@@ -23,7 +23,7 @@ from ifgan.models.checkpoint import save_trained
 from ifgan.models.torch_engine import TorchEngine
 from tiny_model import tiny_trained
 
-FACE_KEYS = ["box", "landmarks", "expression", "confidence", "probabilities"]
+FACE_KEYS = ["box", "landmarks", "score", "turned", "expression", "confidence", "probabilities"]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from ifgan.errors import InputError
 from ifgan.faces import pipeline
 from ifgan.faces.align import align_face, central_square
 from ifgan.faces.detect import FaceDetector
-from ifgan.faces.pipeline import FoundFaces, Request, faces_in, find_faces, whole_picture
+from ifgan.faces.pipeline import FoundFaces, Request, Wanted, faces_in, find_faces, whole_picture
 
 BROKEN, EMPTY = 3, 5  # every so many pictures of the folder below
 
@@ -116,7 +116,7 @@ def test_landmarks_that_are_known_replace_detection(detector: FaceDetector) -> N
 def test_every_face_or_the_most_prominent(detector: FaceDetector) -> None:
     canvas, _ = on_canvas([draw_face(1, 120), draw_face(2, 180)], 260, 420, [(10, 20), (180, 40)])
     every = faces_in(Request(canvas), detector)
-    one = faces_in(Request(canvas), detector, every_face=False)
+    one = faces_in(Request(canvas), detector, Wanted(every=False))
     assert len(every.faces) == 2 and one.faces == every.faces[:1]
     assert (one.aligned[0] == every.aligned[0]).all()
     assert (every.aligned[0] == align_face(canvas, np.array(every.faces[0].landmarks_xy_px))).all()
@@ -160,3 +160,34 @@ def test_deaths_among_good_pictures_end_nothing(paths: list[Path], monkeypatch: 
     requests = [request for path in paths[:3] for request in (Request(Deadly()), Request(path), Request(path))]  # type: ignore[arg-type]
     results = list(find_faces(requests, workers=2))
     assert [result.error is not None and "died" in result.error for result in results] == [True, False, False] * 3
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_an_image_on_its_side_or_upside_down_is_read_upright(detector: FaceDetector, quarters: int) -> None:
+    canvas, _ = on_canvas([draw_face(4, 150, "happiness")], 300, 380, [(60, 40)])
+    upright = faces_in(Request(canvas), detector)
+    turned = faces_in(Request(np.ascontiguousarray(np.rot90(canvas, -quarters))), detector)
+    (face,), (known,) = turned.faces, upright.faces
+    assert face.turned_deg == 90 * quarters and known.turned_deg == 0
+    assert np.abs(turned.aligned[0].astype(int) - upright.aligned[0]).mean() < 1  # but for where the warp rounds
+    height, width = canvas.shape[:2]
+    x, y = np.array(known.landmarks_xy_px).T
+    expected = {1: (height - y, x), 2: (width - x, height - y), 3: (y, width - x)}[quarters]
+    np.testing.assert_allclose(np.array(face.landmarks_xy_px).T, expected, atol=1e-3)
+    x0, y0, x1, y1 = face.box_xyxy_px
+    inside = np.array(face.landmarks_xy_px)
+    assert ((inside > (x0, y0)) & (inside < (x1, y1))).all()
+
+
+def test_faces_that_are_small_or_not_sure_can_be_left_out(detector: FaceDetector) -> None:
+    canvas, _ = on_canvas([draw_face(1, 90), draw_face(2, 190)], 260, 420, [(10, 20), (180, 40)])
+    every = faces_in(Request(canvas), detector).faces
+    assert len(every) == 2
+    sides = [min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (face.box_xyxy_px for face in every)]
+    large = faces_in(Request(canvas), detector, Wanted(min_side_px=(min(sides) + max(sides)) / 2)).faces
+    assert large == (every[sides.index(max(sides))],)
+    surest = max(face.confidence for face in every)
+    assert all(
+        face.confidence == surest for face in faces_in(Request(canvas), detector, Wanted(min_confidence=surest)).faces
+    )
+    assert faces_in(Request(canvas), detector, Wanted(min_confidence=1.1)) == FoundFaces()

@@ -16,6 +16,8 @@ def predict(
     faces: Path | None = None,
     aligned: bool = False,
     one: bool = False,
+    min_detection: float = 0.0,
+    min_face: float = 0.0,
     redraw: Literal["free", "mixture"] | None = None,
     workers: int | None = None,
     device: str = "auto",
@@ -29,6 +31,8 @@ def predict(
         faces: folder for the redrawn faces; they are not anonymous, see docs/privacy.md
         aligned: images are aligned faces already
         one: only the largest, most central face of each image
+        min_detection: leave out faces that the face finder is less sure of, 0 to 1
+        min_face: leave out faces whose box is narrower or lower, in pixels of the image
         redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made
         workers: processes that look for faces; unset: one a core
         device: where the networks work: cpu, cuda, or auto for a GPU where there is one
@@ -39,7 +43,7 @@ def predict(
         raise InputError(f"workers {workers}: expected at least 0")
     failed = predict_files(
         images, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers,
-        device=device,
+        device=device, min_detection=min_detection, min_face=min_face,
     )  # fmt: skip
     return FAILED if failed else 0
 

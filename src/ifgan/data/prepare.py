@@ -27,7 +27,7 @@ from ifgan.data.sample import UNKNOWN, Sample
 from ifgan.errors import InputError
 from ifgan.faces.align import align_face
 from ifgan.faces.picture import as_picture, to_png
-from ifgan.faces.pipeline import FoundFaces, Request, find_faces, whole_picture
+from ifgan.faces.pipeline import FoundFaces, Request, Wanted, find_faces, whole_picture
 from ifgan.files import write_bytes
 from ifgan.progress import track
 from ifgan.workers import map_in_order
@@ -115,7 +115,7 @@ def _found(items: Iterable[Item], out: Path, workers: int | None) -> Iterator[It
     # Items twice: once for those still to do, which the pipeline draws ahead, once for all, each to meet its answer.
     ahead, marked = itertools.tee(map_in_order(lambda item: _marked(item, out), items, workers))
     requests = (Request(item.image, item.landmarks_xy_px) for item, to_do in ahead if to_do)
-    answers = find_faces(requests, every_face=False, workers=workers)
+    answers = find_faces(requests, Wanted(every=False), workers=workers)
     answered = ((item, next(answers) if to_do else None) for item, to_do in marked)
     return map_in_order(lambda answer: _write_found(*answer, out), answered, workers)
 

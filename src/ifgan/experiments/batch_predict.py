@@ -26,6 +26,8 @@ def predict_files(
     *,
     aligned: bool = False,
     every_face: bool = True,
+    min_detection: float = 0.0,
+    min_face: float = 0.0,
     redraw: Redraw | None = None,
     workers: int | None = None,
     device: str = "cpu",
@@ -33,7 +35,7 @@ def predict_files(
     """Write a line for every image in ``sources`` (files, or folders searched through); returns how many failed.
 
     ``json_out``: a file, or ``-`` for standard output. ``faces``: folder for the redrawn faces; each line then
-    names its faces' files as ``average_face``. ``redraw``, ``device``: as of `Recognizer.from_pretrained`. Raises
+    names its faces' files as ``average_face``. ``redraw`` and what follows: as of `Recognizer.from_pretrained`. Raises
     InputError for what concerns all images, such as an output that is one of them.
     """
     found = pictures_in(sources, apart_from=faces)
@@ -41,7 +43,9 @@ def predict_files(
     if found.aside:
         print(f"left aside, no image's suffix: {some_of(found.aside)}", file=sys.stderr)
     _refuse_inputs(json_out, paths)
-    recognizer = Recognizer.from_pretrained(model, aligned=aligned, redraw=redraw, device=device)
+    recognizer = Recognizer.from_pretrained(
+        model, aligned=aligned, redraw=redraw, device=device, min_detection=min_detection, min_face=min_face
+    )
     if faces is not None and not recognizer.redraws:
         raise InputError(f"{model}: a baseline, which redraws no faces; expected a model with a generator for --faces")
     results = recognizer.stream(paths, every_face=every_face, workers=workers)

@@ -33,12 +33,14 @@ class Face:
     """One face, in pixels of the image it was found in.
 
     ``box_xyxy_px`` is clipped to the image. ``landmarks_xy_px``: eye on the left of the image, eye on the right,
-    nose tip, left and right mouth corner; they may lie outside. ``confidence`` is O-Net's, in [0, 1].
+    nose tip, left and right mouth corner, all as the upright face has them; they may lie outside. ``confidence`` is
+    O-Net's, in [0, 1]. ``turned_deg``: by how much the face is turned clockwise in the image: 0, 90, 180 or 270.
     """
 
     box_xyxy_px: tuple[float, float, float, float]
     landmarks_xy_px: Points
     confidence: float
+    turned_deg: int = 0
 
 
 class FaceDetector:

@@ -18,6 +18,9 @@ from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
 from ifgan.workers import Work, map_in_processes, processors
 
+# The surest face of 193 photographs of faces-wild is surer than this in 0.95 of them; on their side in none, upside
+# down in 0.02.
+_SURE = 0.95
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
 _TOO_LARGE = "not enough memory for this image"
 _NETWORKS = ("ifgan.faces.detect", "ifgan.onnx_session")
@@ -49,22 +52,47 @@ class FoundFaces:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which faces are aligned and returned: every one, or with ``every=False`` the most prominent only, of those that
+    the detector is as sure of as ``min_confidence``, in [0, 1], and whose box is ``min_side_px`` wide and high.
+    """
+
+    every: bool = True
+    min_confidence: float = 0.0
+    min_side_px: float = 0.0
+
+    def of(self, faces: list[Face]) -> list[Face]:
+        """Those of all that were found."""
+        return [face for face in faces if face.confidence >= self.min_confidence and _side(face) >= self.min_side_px]
+
+
+_ALL = Wanted()
+
+
+def _side(face: Face) -> float:
+    x0, y0, x1, y1 = face.box_xyxy_px
+    return min(x1 - x0, y1 - y0)
+
+
 def find_faces(
-    requests: Iterable[Request | Source], *, every_face: bool = True, workers: int | None = None
+    requests: Iterable[Request | Source], wanted: Wanted = _ALL, *, workers: int | None = None
 ) -> Iterator[FoundFaces]:
     """One FoundFaces a request, in the same order.
 
-    ``every_face=False`` aligns and returns the most prominent face only. ``workers``: None takes the cores that this
-    process may use; 0 or 1 works in this process, as do short lists. Raises InputError only when workers keep dying.
+    An image that lies on its side or upside down, without a flag that says so, is turned where no sure face is found
+    otherwise; its faces are aligned upright, and boxes and landmarks are those in the image as it is. ``workers``: None
+    takes the cores that this process may use; 0 or 1 works in this process, as do short lists. Raises InputError only
+    when workers keep dying.
     """
     waiting = (item if isinstance(item, Request) else Request(item) for item in requests)
     workers = processors() if workers is None else workers
     first = list(itertools.islice(waiting, _WORTH_A_POOL)) if workers > 1 else []
     if workers <= 1 or len(first) < _WORTH_A_POOL:
         detector = FaceDetector()
-        yield from (faces_in(request, detector, every_face) for request in itertools.chain(first, waiting))
+        yield from (faces_in(request, detector, wanted) for request in itertools.chain(first, waiting))
     else:
-        work = Work(_work, _start_worker, (every_face,), _died, preload=_NETWORKS)
+        work = Work(_work, _start_worker, (wanted,), _died, preload=_NETWORKS)
         yield from map_in_processes(work, map(_decoded, itertools.chain(first, waiting)), workers)
 
 
@@ -80,7 +108,7 @@ def _decoded(request: Request) -> Request:
         return replace(request, picture="", unreadable=_TOO_LARGE)
 
 
-def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) -> FoundFaces:
+def faces_in(request: Request, detector: FaceDetector, wanted: Wanted = _ALL) -> FoundFaces:
     """The faces of one image, aligned; an image that can't be used gives its error, nothing is raised.
 
     Among several, a face whose landmarks can't be aligned is left out: one false find loses no true one.
@@ -88,11 +116,41 @@ def faces_in(request: Request, detector: FaceDetector, every_face: bool = True) 
 
     try:
         image = _opened(request)
-        faces = _known_face(request) if request.landmarks_xy_px is not None else detector([image])[0]
-        found = _alignable(image, faces, len(faces) if every_face else 1)
+        known = request.landmarks_xy_px is not None
+        faces = _known_face(request) if known else wanted.of(_found_upright(image, detector))
+        found = _alignable(image, faces, len(faces) if wanted.every else 1)
     except (PictureError, MemoryError) as error:
         return _failed(request, error)
     return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found))
+
+
+def _found_upright(image: np.ndarray, detector: FaceDetector) -> list[Face]:
+    """The faces of the image as it lies, or turned by as many quarters as its surest face needs."""
+    found = detector([image])[0]
+    for quarters in (1, 2, 3):
+        if _surest(found) >= _SURE:
+            break
+        turned = detector([np.ascontiguousarray(np.rot90(image, quarters))])[0]
+        if _surest(turned) >= _SURE:
+            found = [_turned_back(face, quarters, *image.shape[:2]) for face in turned]
+    return found
+
+
+def _surest(faces: list[Face]) -> float:
+    return max((face.confidence for face in faces), default=0.0)
+
+
+def _turned_back(face: Face, quarters: int, height: int, width: int) -> Face:
+    """A face of ``np.rot90(image, quarters)`` in the image itself, which is ``height`` and ``width`` large."""
+
+    def back(x: float, y: float) -> tuple[float, float]:
+        return {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[quarters]
+
+    x0, y0, x1, y1 = face.box_xyxy_px
+    corners = np.array([back(x0, y0), back(x1, y1)])
+    (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    points = tuple(back(x, y) for x, y in face.landmarks_xy_px)
+    return Face((left, top, right, bottom), points, face.confidence, 90 * quarters)
 
 
 def whole_picture(request: Request) -> FoundFaces:
@@ -150,12 +208,12 @@ def _died(request: Request) -> FoundFaces:
     return FoundFaces(error=_naming(request, "the process that read it died (out of memory?)"))
 
 
-_worker: tuple[FaceDetector, bool]  # set in worker processes only, by _start_worker
+_worker: tuple[FaceDetector, Wanted]  # set in worker processes only, by _start_worker
 
 
-def _start_worker(every_face: bool) -> None:
+def _start_worker(wanted: Wanted) -> None:
     global _worker  # noqa: PLW0603  a process pool hands its workers no other place to keep the networks
-    _worker = FaceDetector(), every_face
+    _worker = FaceDetector(), wanted
 
 
 def _work(request: Request) -> FoundFaces:

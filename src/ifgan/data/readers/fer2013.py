@@ -63,7 +63,8 @@ def read_fer2013(
     nothing else is known. Images that are nothing by that rule, such as what is not a face, are left out and counted.
 
     Training, PublicTest and PrivateTest become train, validation and test; ``part``: only one of these. A malformed row
-    is a rejected image; raises InputError for a missing file, column or array, and for votes that can't be of these rows.
+    is a rejected image; raises InputError for a missing file, column or array, and for votes that can't be of these
+    rows.
     """
     root = Path(root)
     folders = (root / "FER2013Train").is_dir()
