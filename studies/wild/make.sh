@@ -6,7 +6,8 @@
 # FER2013: an .npz or a folder that `ifgan prepare fer2013` reads, votes included (docs/data/fer2013.md). FACES_WILD: a
 # folder of photographs with labels.csv, which is only looked at in the end. WORK: a folder; whatever is finished there
 # is kept, so that a run that was cut off goes on. PROCESSES: one a core, 2 unless given. Needs
-# pip install ".[train,light,synthetic]". WORK/ifgan-wild.onnx is the model, WORK/*.json its figures.
+# pip install ".[train,light,synthetic]". WORK/ifgan-wild.onnx is the model; predictions.parquet and
+# metrics.json beside this script are what it says and how right it is.
 set -euo pipefail
 fer=$1 wild=$2 work=$3 processes=${4:-2}
 export OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=${ACCELERATE_USE_CPU:-1}
@@ -49,9 +50,41 @@ for people in 40 200; do
 done
 for run in classifier joint; do
   for data in majority original faces-wild; do
-    ifgan evaluate "$work/$run" --data "$work/$data" --people all --json "$work/$run-$data.json"
+    ifgan evaluate "$work/$run" --data "$work/$data" --people all
   done
 done
-ifgan leakage "$work/joint" --data "$work/people-40" --people all
-ifgan leakage "$work/joint" --data "$work/faces-wild" --people all
-ifgan audit "$work/joint" --data "$work/people-200"
+ifgan leakage "$work/joint" --data "$work/people-40" --people all --out "$work/leakage-people-40"
+ifgan leakage "$work/joint" --data "$work/faces-wild" --people all --groups picture --out "$work/leakage-faces-wild"
+ifgan evaluate "$work/joint" --data "$work/people-200" --people all
+ifgan audit "$work/joint" --data "$work/people-200" --out "$work/audit"
+
+# The study's files: predictions.parquet, and metrics.json, whose peers are benchmarks/peers.py's.
+python - "$work" "$(dirname "$0")" <<'PY'
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ifgan.experiments.study_files import write_predictions
+from ifgan.experiments.study_report import predictions_metrics
+from ifgan.files import read_json, write_json
+from ifgan.labels import EXPRESSIONS
+
+work, study = map(Path, sys.argv[1:])
+tables = []
+for run, name in (("classifier", "E alone"), ("joint", "ifgan-wild")):
+    for data, called in (("majority", "PublicTest, FER+"), ("original", "PublicTest"), ("faces-wild", "faces-wild")):
+        path = work / run / f"predictions_{data}.csv"
+        table = pd.read_csv(path, dtype={"image": str, "subject": str}, keep_default_na=False)
+        tables.append(table.drop(columns="predicted").assign(run=name, data=called))
+table = pd.concat(tables, ignore_index=True)
+labels = [name for name in EXPRESSIONS if name in table]
+table[labels] = table[labels].astype(float).round(4).astype("float32")
+write_predictions(study, table)
+metrics = predictions_metrics(study)
+metrics["leakage"] = {name: read_json(work / f"leakage-{name}" / "leakage.json") for name in ("people-40", "faces-wild")}
+metrics["audit"] = read_json(work / "audit" / "audit.json")
+metrics["peers"] = read_json(study / "metrics.json")["peers"]
+write_json(study / "metrics.json", metrics)
+PY

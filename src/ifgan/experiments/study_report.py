@@ -22,7 +22,7 @@ from ifgan.experiments.study_files import read_predictions, read_runs_table
 from ifgan.experiments.study_plan import Study, read_study, read_study_file
 from ifgan.experiments.table import DASH, Table
 from ifgan.files import write_json, write_text
-from ifgan.labels import in_order
+from ifgan.labels import EXPRESSIONS, in_order
 from ifgan.training.evaluate import Predictions
 
 # Of an epoch's validation accuracy, loss and number the key whose largest value is chosen.
@@ -156,7 +156,8 @@ def _outcomes_of_predictions(folder: Path) -> dict[str, dict[str, RunOutcome]]:
     if not {"run", "data", "expression"} <= set(table):
         raise InputError(f"{folder}: neither arms in study.yaml nor predictions.parquet with run, data and expression")
     for (run, data), group in table.groupby(["run", "data"], sort=False):
-        predictions = Predictions(group, in_order(set(group["expression"])))
+        told = [name for name in EXPRESSIONS if name in group and group[name].notna().any()]
+        predictions = Predictions(group, in_order({*told, *group["expression"]}))
         found.setdefault(str(data), {})[str(run)] = RunOutcome(str(run), 0, predictions)
     return found
 
