@@ -57,6 +57,7 @@ ifgan leakage "$work/joint" --data "$work/people-40" --people all --out "$work/l
 ifgan leakage "$work/joint" --data "$work/faces-wild" --people all --groups picture --out "$work/leakage-faces-wild"
 ifgan evaluate "$work/joint" --data "$work/people-200" --people all
 ifgan audit "$work/joint" --data "$work/people-200" --out "$work/audit"
+ifgan figure transfer "$work/joint" --data "$work/faces-wild" --people all --without-inputs --count 8 --out "$work/drawn.png"
 
 # The study's files: predictions.parquet, and metrics.json, whose peers are benchmarks/peers.py's.
 python - "$work" "$(dirname "$0")" <<'PY'
