@@ -1,5 +1,6 @@
 """What computes a `Recognizer`'s answers: a model in an ONNX file without torch, or a checkpoint of a run with it."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, get_args
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from ifgan.errors import InputError, needing
 from ifgan.faces.model_input import InputForm
-from ifgan.header import Redraw, checked, header_of
+from ifgan.header import Redraw, checked, drawing_file, header_of
 from ifgan.onnx_session import Session
 
 _DRAWN = {"free": "average_face", "mixture": "mixture"}  # the output of an ONNX file for each redrawing
@@ -61,21 +62,25 @@ class OnnxEngine:
     batch = 8  # more costs memory and gains nothing on a CPU
 
     def __init__(self, path: Path, device: str = "cpu", redraw: Redraw | None = None) -> None:
-        self._session = Session(path, "cpu" if device == "auto" else device)
+        self._path, self._device = path, "cpu" if device == "auto" else device
+        self._session = Session(path, self._device)
         header = checked(header_of(self._session.metadata, path), path)
         try:
-            preprocess, reads = header["config"]["preprocess"], set(header["config"]["classifier"]["tta_inputs"])
-            self.labels = tuple(header["labels"])
-            self.form = InputForm.from_settings(preprocess)
-            self.size_px: int = preprocess["image_size"]
-            output = _DRAWN[redraw or header["config"]["generator"]["redraw"]]
+            self.labels, outputs = tuple(header["labels"]), header["outputs"]
+            preprocess = header["config"]["preprocess"]
+            self.form, self.size_px = InputForm.from_settings(preprocess), int(preprocess["image_size"])
+            self._drawing = _DRAWN[redraw or header["config"]["generator"]["redraw"]]
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: its header lacks {error}") from error
-        self.redraws = _DRAWN["free"] in self._session.outputs
-        if (self.redraws or redraw is not None) and output not in self._session.outputs:
+        self.redraws = _DRAWN["free"] in outputs
+        if (self.redraws or redraw is not None) and self._drawing not in outputs:
             raise InputError(f"{path}: redraw {redraw}: the model holds no average faces, or the baseline no generator")
-        self._drawing = [output]
-        self._reading = ["probabilities", output] if self.redraws and reads != {"image"} else ["probabilities"]
+        self._reading = [name for name in ("probabilities", self._drawing) if name in self._session.outputs]
+
+    @cached_property
+    def _drawer(self) -> Session:
+        """Loaded when a drawing is first asked for."""
+        return self._session if len(self._reading) > 1 else Session(drawing_file(self._path), self._device)
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """See `Engine.read`. Raises InputError for a model whose output is not finite."""
@@ -83,8 +88,8 @@ class OnnxEngine:
         return finite(found[0]), found[1] if len(found) > 1 else None
 
     def draw(self, images: np.ndarray) -> np.ndarray:
-        """See `Engine.draw`."""
-        return self._session(images, self._drawing)[0]
+        """See `Engine.draw`. Raises InputError where the file with the drawings is missing."""
+        return self._drawer(images, [self._drawing])[0]
 
 
 def finite(probabilities: np.ndarray) -> np.ndarray:

@@ -10,6 +10,11 @@ FORMAT = 1
 Redraw = Literal["free", "mixture"]  # faces as G draws them, or their nearest mixture of average faces
 
 
+def drawing_file(path: Path) -> Path:
+    """Where the drawings of a model in an ONNX file are, that reading doesn't need: ``NAME.draw.onnx``."""
+    return path.with_suffix(".draw.onnx")
+
+
 def header_of(metadata: dict[str, str], source: Path) -> dict[str, Any] | None:
     """What an ONNX file says of itself; None for somebody else's. Raises InputError for a broken header."""
     try:

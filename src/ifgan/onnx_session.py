@@ -36,8 +36,6 @@ class Session:
         except Exception as error:  # its errors have no common class
             raise InputError(f"{path}: broken or cut off, expected a whole ONNX file ({one_line(error)})") from error
         self._input = self._session.get_inputs()[0].name
-        self._options = onnxruntime.RunOptions()
-        self._options.only_execute_path_to_fetches = True
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -50,9 +48,10 @@ class Session:
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def __call__(self, array: np.ndarray, outputs: Iterable[str] | None = None) -> list[np.ndarray]:
-        """The outputs' values for the one input; what only other outputs need isn't computed."""
-        names = None if outputs is None else list(outputs)
-        return self._session.run(names, {self._input: array}, self._options)
+        """The outputs' values for the one input. All are computed: RunOptions' ``only_execute_path_to_fetches`` does
+        nothing in the released builds (1.32; https://github.com/microsoft/onnxruntime/issues/16013).
+        """
+        return self._session.run(None if outputs is None else list(outputs), {self._input: array})
 
 
 def _onnxruntime() -> Any:

@@ -6,6 +6,7 @@ for face in recognizer("photo.jpg"):
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from ifgan.errors import InputError, PictureError, needing, one_line
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.model_input import to_model_input, to_picture
 from ifgan.faces.pipeline import FoundFaces, Request, Wanted, faces_in, find_faces, whole_picture
-from ifgan.header import Redraw
+from ifgan.header import Redraw, drawing_file
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
 _FILES = ("model.onnx", "model.safetensors")  # what a model is called in a folder or on the hub
@@ -232,9 +233,14 @@ def find_checkpoint(model: str | Path) -> Path:
     reason = ""
     for name in _FILES:
         try:
-            return Path(hf_hub_download(str(model), name))
+            found = Path(hf_hub_download(str(model), name))
         except Exception as error:  # the hub client raises many kinds, for no network as for no such repository
             reason = one_line(error)
+        else:
+            if found.suffix == ".onnx":
+                with suppress(Exception):  # not every model has one
+                    hf_hub_download(str(model), drawing_file(found).name)
+            return found
     raise InputError(f"{model}: no such folder, and the Hugging Face hub gave no model ({reason})")
 
 

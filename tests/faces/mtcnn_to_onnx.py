@@ -43,8 +43,8 @@ def convert(folder: Path) -> None:
             OfPixels(make()).eval(), (pixels,), dynamic_shapes=(sizes,), input_names=["pixels"],
             output_names=list(outputs), dynamo=True, verbose=False,
         )  # fmt: skip
-        without_traces(program.model_proto)
-        (folder / f"mtcnn-{name}.onnx").write_bytes(program.model_proto.SerializeToString())
+        model = without_traces(program.model_proto)
+        (folder / f"mtcnn-{name}.onnx").write_bytes(model.SerializeToString())
 
 
 if __name__ == "__main__":

@@ -49,7 +49,12 @@ def predict(
 
 
 def export(
-    model: str, *, out: Path, format: Literal["onnx", "safetensors", "run"] | None = None, full: bool = False
+    model: str,
+    *,
+    out: Path,
+    format: Literal["onnx", "safetensors", "run"] | None = None,
+    full: bool = False,
+    generator: str | None = None,
 ) -> int:
     """Write a model as one file to hand on, without what only its training needs, or as a run folder to be measured.
 
@@ -58,15 +63,16 @@ def export(
         out: file to write, or with --format run folder to make
         format: onnx, a file that is read without torch; safetensors; run, a folder to measure; unset: as out is called
         full: weights in full precision; unset: in half precision, half the size
+        generator: for the run folder of a baseline: the model whose generator draws, while the baseline goes on reading
     """
+    from ifgan.data.averages import read_averages
     from ifgan.models.checkpoint import load_trained, save_trained
     from ifgan.models.export import export_onnx
     from ifgan.predict import find_checkpoint
+    from ifgan.training.adopted import adopt, with_generator
 
     source = find_checkpoint(model)
     if format == "run":
-        from ifgan.training.adopted import adopt
-
         adopt(load_trained(source).for_release(), out, sys.argv)
         print(f"{out}: whom the model has seen is not known; measure it with --people all")
         return 0
@@ -74,10 +80,16 @@ def export(
         raise InputError(f"{out}: expected a name that ends in .{format or 'onnx or .safetensors'}")
     if out.exists() and out.samefile(source):
         raise InputError(f"{out}: is the model itself; choose another name")
-    trained = load_trained(source).for_release()
+    trained = load_trained(source)
+    if generator is not None:
+        averages = read_averages(Path(model) / "average_faces")
+        trained = with_generator(trained, load_trained(find_checkpoint(generator)), averages)
+    trained = trained.for_release()
     if out.suffix == ".onnx":
-        export_onnx(out, trained, half=not full)
+        files = export_onnx(out, trained, half=not full)
     else:
         save_trained(out, trained, half=not full)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+        files = [out]
+    for file in files:
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -2,8 +2,10 @@
 
 One input, ``image``: (B, 3, S, S) float32 in [-1, 1], any B. Outputs: ``probabilities`` (B, N), calibrated; of a system
 with a generator ``average_face`` (B, 3, S, S), and ``mixture``, the same as the nearest mixture of average faces, where
-it holds those. Weights keep the names that they have in a checkpoint, so that `load_trained` reads the file too. How a
-face becomes the input is told in the header (metadata entry ``ifgan``, JSON): labels, settings, template.
+it holds those. onnxruntime computes every output of a file, whichever is asked for: where E reads the image alone, the
+drawings are a second file, ``NAME.draw.onnx``. Weights keep the names that they have in a checkpoint, so that
+`load_trained` reads the files too. How a face becomes the input is told in the header (metadata entry ``ifgan``, JSON):
+labels, settings, template.
 """
 
 import json
@@ -20,7 +22,7 @@ from ifgan.errors import InputError, needing
 from ifgan.faces.align import ALIGNED_SIZE, TEMPLATE_XY_PX
 from ifgan.faces.model_input import working_side
 from ifgan.files import write_bytes
-from ifgan.header import FORMAT
+from ifgan.header import FORMAT, drawing_file
 from ifgan.models.checkpoint import Trained
 from ifgan.models.ifgan import IFGAN, predict
 
@@ -32,64 +34,75 @@ class _Exported(nn.Module):
 
     solvers: Tensor
 
-    def __init__(self, trained: Trained) -> None:
+    def __init__(self, trained: Trained, outputs: list[str]) -> None:
         super().__init__()
         self.system, self.config, self.temperature = copy(trained.system), trained.config, trained.temperature
+        self.outputs = outputs
         if isinstance(self.system, IFGAN):
             self.system.redraw = "free"
-        self.mixes = isinstance(self.system, IFGAN) and bool(self.system.mixture.averages.any())
-        if isinstance(self.system, IFGAN) and self.mixes:
-            self.register_buffer("solvers", self.system.mixture.solvers())
-
-    @property
-    def outputs(self) -> list[str]:
-        names = ["probabilities"] + ["average_face"] * isinstance(self.system, IFGAN)
-        return names + ["mixture"] * self.mixes
+        if "mixture" in outputs:
+            self.register_buffer("solvers", cast(IFGAN, self.system).mixture.solvers())
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, S, S) in [-1, 1] -> the outputs, see above."""
-        output = predict(self.system, image, self.config)
-        found = (output.logits.float().div(self.temperature).softmax(1),)
-        face = output.average_face
-        if face is None:
-            return found
-        if not self.mixes:
-            return *found, face
-        mixture = cast(IFGAN, self.system).mixture
-        shares = mixture.nearest(face.float(), self.solvers)
-        return *found, face, torch.einsum("bn,nchw->bchw", shares, mixture.averages)
+        if self.outputs[0] == "probabilities":
+            output = predict(self.system, image, self.config)
+            face, found = output.average_face, {"probabilities": output.logits.float().div(self.temperature).softmax(1)}
+        else:
+            face, found = self.system.draw(image), {}
+        if face is not None and "average_face" in self.outputs:
+            found["average_face"] = face
+        if face is not None and "mixture" in self.outputs:
+            mixture = cast(IFGAN, self.system).mixture
+            shares = mixture.nearest(face.float(), self.solvers)
+            found["mixture"] = torch.einsum("bn,nchw->bchw", shares, mixture.averages)
+        return tuple(found[name] for name in self.outputs)
 
 
-def export_onnx(path: Path, trained: Trained, *, half: bool = False) -> None:
-    """Write ``trained``, on the CPU; ``half``: matrices and kernels are kept in half precision, half the size, and
-    computed with in single. Raises InputError for a weight that is too large for it, and without the package onnx.
+def export_onnx(path: Path, trained: Trained, *, half: bool = False) -> list[Path]:
+    """Write ``trained``, on the CPU, and return the files; ``half``: matrices and kernels are kept in half precision,
+    half the size, and computed with in single. Raises InputError for a weight that is too large for it, and without
+    the package onnx.
     """
     with needing("train", "an ONNX file"):
         import onnx
         import onnxscript  # noqa: F401  torch's exporter needs it
-    exported, size = _Exported(trained).eval(), trained.config.preprocess.image_size
-    with torch.no_grad():
-        program = torch.onnx.export(
-            exported, (torch.zeros(_TRACED, 3, size, size),), dynamo=True, optimize=False, verbose=False,
-            dynamic_shapes=({0: torch.export.Dim("batch")},), input_names=["image"], output_names=exported.outputs,
-        )  # fmt: skip
+    system, path = trained.system, Path(path)
+    drawn = (
+        ["average_face", *(["mixture"] if system.mixture.averages.any() else [])] if isinstance(system, IFGAN) else []
+    )
+    apart = drawn and set(trained.config.classifier.tta_inputs) == {"image"}
+    parts = {path: ["probabilities"], drawing_file(path): drawn} if apart else {path: ["probabilities", *drawn]}
+    header = json.dumps(_header(trained) | {"outputs": ["probabilities", *drawn]})
+    for file, outputs in parts.items():
+        model = _graph(trained, outputs)
+        if half:
+            _halve(model)
+        onnx.helper.set_model_props(model, {"ifgan": header})
+        write_bytes(file, model.SerializeToString())
+    return list(parts)
+
+
+@torch.no_grad()
+def _graph(trained: Trained, outputs: list[str]) -> Any:
+    size = trained.config.preprocess.image_size
+    program = torch.onnx.export(
+        _Exported(trained, outputs).eval(), (torch.zeros(_TRACED, 3, size, size),), dynamo=True, optimize=False,
+        dynamic_shapes=({0: torch.export.Dim("batch")},), input_names=["image"], output_names=outputs, verbose=False,
+    )  # fmt: skip
     assert program is not None
-    model = program.model_proto
-    without_traces(model)
-    if half:
-        _halve(model)
-    onnx.helper.set_model_props(model, {"ifgan": json.dumps(_header(trained))})
-    write_bytes(path, model.SerializeToString())
+    return without_traces(program.model_proto)
 
 
-def without_traces(model: Any) -> None:
-    """Take the exporter's notes out of an ONNX model: they hold source code and paths of the machine it ran on."""
+def without_traces(model: Any) -> Any:
+    """An ONNX model without the exporter's notes, which hold source code and paths of the machine it ran on."""
     for node in model.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
         value.ClearField("metadata_props")
     model.graph.ClearField("metadata_props")
+    return model
 
 
 def _header(trained: Trained) -> dict[str, Any]:

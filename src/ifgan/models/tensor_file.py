@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
-from ifgan.header import FORMAT, checked, header_of
+from ifgan.header import FORMAT, checked, drawing_file, header_of
 
 _HEADER = "ifgan"
 SYSTEM = "system."  # begins a weight's name in an ONNX file
@@ -62,9 +62,15 @@ def _read_onnx(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
 
     try:
         model = onnx.load(path, load_external_data=False)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
     except (DecodeError, OSError) as error:
         raise InputError(f"{path}: broken or cut off, expected a whole ONNX file ({error})") from error
     weights = (one for one in model.graph.initializer if one.name.startswith(SYSTEM))
     arrays = {one.name.removeprefix(SYSTEM): onnx.numpy_helper.to_array(one) for one in weights}
     header = header_of({entry.key: entry.value for entry in model.metadata_props}, path)
-    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, header
+    tensors = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    told = {output.name for output in model.graph.output}
+    if header is not None and told == {"probabilities"} != set(header.get("outputs", told)):
+        tensors |= _read_onnx(drawing_file(path))[0]
+    return tensors, header
