@@ -17,5 +17,5 @@ demo: $(VENV)/installed
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet "torch==2.14.1" "torchvision==0.29.1"
-	$(VENV)/bin/python -m pip install --quiet --editable ".[train,synthetic,light,video,ray,dev]"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[train,synthetic,light,video,heic,ray,dev]"
 	touch $@

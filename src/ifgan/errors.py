@@ -28,12 +28,12 @@ def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:
 
 
 @contextmanager
-def needing(extra: str, what: str) -> Iterator[None]:
-    """Imports that only come with an extra of this package. Raises InputError: ``what`` needs it."""
+def needing(extra: str, what: str, error_type: type[InputError] = InputError) -> Iterator[None]:
+    """Imports that only come with an extra of this package. Raises ``error_type``: ``what`` needs it."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise InputError(f"{what}: {missing(error, extra)}") from error
+        raise error_type(f"{what}: {missing(error, extra)}") from error
 
 
 def missing(error: ModuleNotFoundError, extra: str = "train") -> str:

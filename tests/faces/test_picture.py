@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import time
 import tracemalloc
 import warnings
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
@@ -105,6 +107,28 @@ def test_a_rotated_file_equals_the_upright_one(tmp_path: Path, orientation: int,
     upright = np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
     assert (open_picture(path) == upright).all() and (as_picture(Image.open(path)) == upright).all()
     assert (upright.shape == FACE[:, :30].shape) == (orientation < 5)
+
+
+@pytest.mark.parametrize("orientation", [None, 1, 3, 6, 8])
+def test_heic_comes_upright_or_names_the_extra(
+    tmp_path: Path, orientation: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    plain = Image.fromarray(np.ascontiguousarray(FACE[:, :40]))
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(plain).save(path, quality=95, exif=exif.tobytes())
+    plain.getexif()[0x0112] = orientation or 1
+    expected = np.asarray(ImageOps.exif_transpose(plain)).astype(int)
+    found = open_picture(path)
+    assert found.shape == expected.shape and np.abs(found - expected).mean() < 4  # it loses some
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(PictureError, match=r"a\.heic: can't be decoded"):
+        open_picture(path)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(PictureError, match=r'a\.heic: is HEIC: needs pi_heif.*"ifgan\[heic\]"'):
+        open_picture(path)
 
 
 def test_a_path_that_may_not_be_looked_at_is_one_sentence(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Everything that reads an image comes through here, so that rotation flags, colou
 handled once. Nothing is guessed from pixel values, and Pillow's global settings stay as they are.
 
 Choices: transparent pixels are laid on white, as viewers show them; 16-bit grey is divided by 257; CMYK is
-converted without a colour profile; of an animation the first frame counts.
+converted without a colour profile; of an animation the first frame counts. HEIC, a phone's format, needs the extra
+``heic`` (pi-heif, which decodes only).
 """
 
 import io
@@ -16,16 +17,18 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from ifgan.errors import PictureError, one_line
+from ifgan.errors import PictureError, needing, one_line
 
 MAX_PIXELS = 100_000_000  # decoded: 300 MB; a 100-megapixel camera still passes
 MIN_SIDE_PX = 16  # below this no expression can be seen
 # Photographs and the data sets' formats; MPO comes through JPEG. Not Pillow's whole list: some of its readers start
 # other programs (EPS).
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_HEIF = ("heic", "heim", "heis", "heix", "hevc", "hevx", "mif1", "msf1")  # brands of such files; a phone's are heic
 PICTURE_SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
-)  # of those formats
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif"),
+    *(".tiff", ".webp"),
+)  # of those formats and HEIC
 _GREY_16_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")  # "I" is what Pillow makes of a 16-bit PGM
 _OPENING = threading.Lock()
 
@@ -49,6 +52,8 @@ def open_picture(path: str | Path) -> np.ndarray:
     try:
         if not path.is_file():  # also keeps a named pipe from blocking for ever
             raise PictureError(f"{name}: {_why_missing(path)}")
+        if _is_heif(path):
+            return _heif(path, name)
         with _opened(path) as image:
             return _to_rgb(image, name)
     except PictureError:
@@ -100,6 +105,23 @@ def _opened(path: Path) -> Image.Image:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here
         Image.init()
         return Image.open(path, formats=_FORMATS)
+
+
+def _is_heif(path: Path) -> bool:
+    """By its first brand (ISO/IEC 23008-12); AVIF, which Pillow reads, has another."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:12].decode("latin-1") in _HEIF
+
+
+def _heif(path: Path, name: str) -> np.ndarray:
+    """The primary image, which libheif has turned upright already: its flag says nothing any more."""
+    with needing("heic", f"{name}: is HEIC", PictureError):
+        import pi_heif
+    image = pi_heif.open_heif(path)
+    width, height = image.size
+    _check_size(width, height, name)
+    return _to_rgb(image.to_pillow(), name)
 
 
 def _to_rgb(image: Image.Image, name: str) -> np.ndarray:
