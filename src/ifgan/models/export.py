@@ -106,15 +106,16 @@ def without_traces(model: Any) -> Any:
 
 
 def _header(trained: Trained) -> dict[str, Any]:
-    side = working_side(trained.config.preprocess.image_size)
-    template = (TEMPLATE_XY_PX * side / ALIGNED_SIZE).round(3).tolist()
+    left_eye, right_eye, nose_tip = TEMPLATE_XY_PX.tolist()
+    template = {"side": ALIGNED_SIZE, "left eye": left_eye, "right eye": right_eye, "nose tip": nose_tip}
     return {
         "format": FORMAT,
         "labels": list(trained.labels),
         "config": to_dict(trained.config),
         "temperature": trained.temperature,
         "about": trained.about,
-        "template_xy_px": {"side": side, "left eye": template[0], "right eye": template[1], "nose tip": template[2]},
+        "template_xy_px": template,
+        "working_side": working_side(trained.config.preprocess.image_size),
     }
 
 
