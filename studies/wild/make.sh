@@ -39,7 +39,7 @@ ifgan export "$work/classifier" --generator "${GENERATOR:-ifgan-wild}" --out "$w
 for labels in majority original; do
   ifgan prepare fer2013 "$fer" --labels $labels --part validation --align --out "$work/$labels"
 done
-ifgan prepare folder "$wild" --out "$work/faces-wild"
+ifgan prepare folder "$wild" --out "$work/faces-wild" || [ $? = 1 ]  # in some no face is found
 ifgan synthesize --out "$work/raw-40" --subjects 40 --seed 40
 ifgan synthesize --out "$work/raw-600" --subjects 600 --seed 11  # whom the comparisons of methods test, too
 for people in 40 600; do ifgan prepare bu3dfe "$work/raw-$people" --out "$work/people-$people"; done
