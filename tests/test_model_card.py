@@ -69,8 +69,5 @@ def test_what_probes_found() -> None:
 
 
 def test_the_audit() -> None:
-    everybody, *groups = METRICS["audit"]["ifgan"]["groups"]
-    assert f"reads {everybody['accuracy']:.3f} of the images right" in CARD
-    for group in (group for group in groups if group["subjects"] > 2):
-        told = f"| {group['subjects']} | {group['accuracy']:.3f} | {group['low']:.3f} to {group['high']:.3f} |"
-        assert f"| {group['group']} {told}" in CARD
+    everybody = next(iter(METRICS["audit"].values()))["groups"][0]
+    assert f"{everybody['pictures']:,} images) it reads\n{everybody['accuracy']:.3f} of the images right" in CARD

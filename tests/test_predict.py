@@ -259,11 +259,12 @@ def test_a_model_to_hand_on_holds_no_path_of_its_training(tmp_path: Path, capsys
     assert "is the model itself" in capsys.readouterr().err
 
 
-def test_a_model_from_a_file_can_be_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("zoom", [1.0, 1.25])
+def test_a_model_from_a_file_can_be_measured(tmp_path: Path, zoom: float, capsys: pytest.CaptureFixture[str]) -> None:
     """As a run folder, on people of another set; whom it has seen nobody knows, and the report says so."""
     labels, faces = ("anger", "happiness", "sadness"), torch.rand(3, 3, 4, 4).mul(2).sub(1)
     faces = F.interpolate(faces, size=(32, 32), mode="bicubic").clamp(-1, 1)
-    trained = tiny_trained(labels=labels)
+    trained = tiny_trained(labels=labels, center_crop_zoom=zoom)
     about = {"selection": "validation", "epoch": trained.config.optimizer.epochs}
     trained = replace(trained, about=about, temperature=2.0)
     trained.system.mixture.averages.copy_(faces)

@@ -48,7 +48,10 @@ def _averages(trained: Trained) -> dict[str, np.ndarray]:
         return {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in trained.labels}
     kept = trained.system.mixture.averages  # (N, 3, S, S)
     size = kept.shape[-1]
-    side = round(size * ALIGNED_SIZE / working_side(size))  # what networks see of an aligned face, in its middle
+    share = (
+        size / working_side(size) / trained.form.center_crop_zoom
+    )  # what networks see of an aligned face, its middle
+    side = round(share * ALIGNED_SIZE)
     before = (ALIGNED_SIZE - side) // 2
     border = (before, ALIGNED_SIZE - side - before)
     faces = (np.asarray(Image.fromarray(to_picture(face.numpy())).resize((side, side))) for face in kept)
