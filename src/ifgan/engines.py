@@ -62,7 +62,7 @@ class OnnxEngine:
     batch = 8  # more costs memory and gains nothing on a CPU
 
     def __init__(self, path: Path, device: str = "cpu", redraw: Redraw | None = None) -> None:
-        self._path, self._device = path, "cpu" if device == "auto" else device
+        self._drawing_file, self._device = drawing_file(path), "cpu" if device == "auto" else device
         self._session = Session(path, self._device)
         header = checked(header_of(self._session.metadata, path), path)
         try:
@@ -80,7 +80,7 @@ class OnnxEngine:
     @cached_property
     def _drawer(self) -> Session:
         """Loaded when a drawing is first asked for."""
-        return self._session if len(self._reading) > 1 else Session(drawing_file(self._path), self._device)
+        return self._session if len(self._reading) > 1 else Session(self._drawing_file, self._device)
 
     def read(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """See `Engine.read`. Raises InputError for a model whose output is not finite."""

@@ -230,12 +230,12 @@ def test_what_a_folder_hides_is_told(model: Path, tmp_path: Path, capsys: pytest
     (tmp_path / "far").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "album" / "a.jpg")
     Image.new("L", (64, 64)).save(tmp_path / "far" / "b.pgm")
-    (tmp_path / "album" / "c.heic").touch()
+    (tmp_path / "album" / "c.psd").touch()
     (tmp_path / "album" / "link").symlink_to(tmp_path / "far")
     assert main(["predict", str(tmp_path / "album"), "--model", str(model)]) == 0
     said = capsys.readouterr()
     assert [Path(line["image"]).name for line in lines(said.out)] == ["a.jpg", "b.pgm"]
-    assert "left aside, no image's suffix: " in said.err and "c.heic" in said.err
+    assert "left aside, no image's suffix: " in said.err and "c.psd" in said.err
 
 
 def test_a_folder_that_cannot_be_read_is_one_failure(
