@@ -45,8 +45,38 @@ def test_pictures_that_lie_elsewhere_are_told(tmp_path, build):
 
 
 def test_unknown_expression_folder_is_named(tmp_path, build):
-    build.save(tmp_path / "train" / "a.png", build.noise(0))
-    with pytest.raises(InputError, match=r"train: unknown expression 'train'"):
+    build.save(tmp_path / "posing" / "a.png", build.noise(0))
+    with pytest.raises(InputError, match=r"posing: unknown expression 'posing'"):
+        read("folder", tmp_path)
+
+
+def test_folders_of_a_split_hold_those_of_the_expressions(tmp_path, build):
+    """As copies of FER2013 and RAF-DB are handed round; one file's name in two parts is two images."""
+    for name in ("Train/happy/1.png", "Train/sad/1.png", "val/happy/1.png", "test/happy/1.png", "test/2.png"):
+        build.save(tmp_path / name, build.noise(0))
+    reading = read("folder", tmp_path)
+    pictures = list(reading.items)
+    assert [(p.split, p.expression) for p in pictures] == [
+        ("train", "happiness"),
+        ("train", "sadness"),
+        ("test", "happiness"),
+        ("validation", "happiness"),
+    ]
+    assert len({p.name for p in pictures}) == 4
+    assert reading.notes == ("left aside, not in an expression's folder itself (1): test/2.png",)
+
+
+def test_parts_of_a_split_beside_expressions_are_refused(tmp_path, build):
+    for name in ("happy/1.png", "test/happy/1.png"):
+        build.save(tmp_path / name, build.noise(0))
+    with pytest.raises(InputError, match="test is a part of a split, happy beside it isn't"):
+        read("folder", tmp_path)
+
+
+def test_numbers_in_a_part_of_a_split_name_no_expression(tmp_path, build):
+    """Copies count in different orders."""
+    build.save(tmp_path / "train" / "1" / "a.png", build.noise(0))
+    with pytest.raises(InputError, match=r"train.1: unknown expression '1'"):
         read("folder", tmp_path)
 
 

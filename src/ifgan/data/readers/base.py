@@ -93,9 +93,12 @@ class Reading:
 
 def canonical_split(word: str) -> str:
     """``"Training"`` -> ``"train"``; nothing stays nothing. Raises ValueError that names the word."""
-    key = re.sub(r"[^a-z]", "", word.lower())
-    if not word.strip():
-        return ""
-    if key not in _SPLITS:
+    split = split_named(word)
+    if word.strip() and not split:
         raise ValueError(f"unknown split {word!r}; expected train, validation or test")
-    return _SPLITS[key]
+    return split
+
+
+def split_named(word: str) -> str:
+    """The part of a split that ``word`` names, in whatever spelling; "" where it names none."""
+    return _SPLITS.get(re.sub(r"[^a-z]", "", word.lower()), "")

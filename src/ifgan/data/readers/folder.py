@@ -1,4 +1,5 @@
-"""Anybody's images: ``ROOT/<expression>/<file>``, or ``ROOT/labels.csv`` (layout: docs/data/folder.md).
+"""Anybody's images (layout: docs/data/folder.md): ``ROOT/<expression>/<file>``, ``ROOT/<part>/<expression>/<file>``, as
+FER2013 and RAF-DB are mostly handed round, or ``ROOT/labels.csv``.
 
 ``labels.csv`` has the columns ``image,subject,expression[,split]``, paths relative to ROOT; the manifest's other
 columns are taken over where they exist. Expressions may be any usual synonym. A word that is no expression stops the
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ifgan.data.readers.base import Reading, Rejected, SourcePicture, canonical_split
+from ifgan.data.readers.base import Reading, Rejected, SourcePicture, canonical_split, split_named
 from ifgan.errors import InputError, some_of
 from ifgan.faces.picture import PICTURE_SUFFIXES
 from ifgan.files import existing_folder, safe_name
@@ -24,9 +25,10 @@ Row = dict[str, str]
 
 
 def read_folder(root: Path) -> Reading:
-    """The images of ``root``: as ``labels.csv`` lists them, else by their folder's name.
+    """The images of ``root``: as ``labels.csv`` lists them, else by their folders' names.
 
-    Raises InputError for a missing column, an unknown expression or split (naming row and word), an empty folder.
+    Raises InputError for a missing column, an unknown expression or split (naming row and word), parts of a split
+    beside expressions, an empty folder.
     """
     root = existing_folder(root)
     return _by_table(root) if (root / "labels.csv").exists() else _by_folder(root)
@@ -35,7 +37,8 @@ def read_folder(root: Path) -> Reading:
 def _by_folder(root: Path) -> Reading:
     pictures: list[SourcePicture] = []
     aside: list[str] = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))):
+    parts = _parts(root)
+    for folder, split in [(folder, split) for part, split in parts for folder in _folders(part)]:
         try:
             expression = canonical(folder.name)
         except ValueError as error:
@@ -43,23 +46,43 @@ def _by_folder(root: Path) -> Reading:
         for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
             relative = path.relative_to(root).as_posix()
             if path.suffix.lower() in PICTURE_SUFFIXES:
-                pictures.append(SourcePicture(path, safe_name(relative), relative, FOLDER, expression))
+                pictures.append(SourcePicture(path, safe_name(relative), relative, FOLDER, expression, split=split))
             elif not path.is_dir():
                 aside.append(relative)
     if not pictures:
-        raise InputError(f"{root}: no images; expected {root.name}/<expression>/<file> or {root.name}/labels.csv")
-    notes = {"no image's suffix": aside, "not in an expression's folder itself": _elsewhere(root)}
+        raise InputError(
+            f"{root}: no images; expected {root.name}/<expression>/<file>, {root.name}/train/<expression>/<file> or "
+            f"{root.name}/labels.csv"
+        )
+    depth = 3 if parts[0][1] else 2
+    notes = {"no image's suffix": aside, "not in an expression's folder itself": _elsewhere(root, depth)}
     told = tuple(f"left aside, {why} ({len(names)}): {some_of(names)}" for why, names in notes.items() if names)
     return Reading(FOLDER, pictures, len(pictures), notes=told)
 
 
-def _elsewhere(root: Path) -> list[str]:
-    """Images that lie beside the expressions' folders, or deeper."""
+def _parts(root: Path) -> list[tuple[Path, str]]:
+    """The folders that hold the expressions' folders, and the part of the official split that each is: ``root`` itself
+    and none, where its folders aren't named as parts.
+    """
+    folders = _folders(root)
+    parts = [(folder, split) for folder in folders if (split := split_named(folder.name))]
+    if parts and len(parts) < len(folders):
+        other = next(folder.name for folder in folders if not split_named(folder.name))
+        raise InputError(f"{root}: {parts[0][0].name} is a part of a split, {other} beside it isn't; expected one kind")
+    return parts or [(root, "")]
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+
+
+def _elsewhere(root: Path, depth: int) -> list[str]:
+    """Images that lie beside the expressions' folders, or deeper; those in them are ``depth`` names long."""
     found = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.suffix.lower() in PICTURE_SUFFIXES)
     return [
         relative.as_posix()
         for relative in found
-        if len(relative.parts) != 2 and not relative.name.startswith(".") and (root / relative).is_file()
+        if len(relative.parts) != depth and not relative.name.startswith(".") and (root / relative).is_file()
     ]
 
 
