@@ -59,6 +59,22 @@ def test_ten_faces_are_ten_and_the_largest_most_central_comes_first(detector: Fa
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize("smallest_px", [60, 110])
+def test_larger_faces_are_found_alike_where_small_ones_are_not_wanted(detector: FaceDetector, smallest_px: int) -> None:
+    """They are what it would find otherwise; a much smaller one isn't looked for."""
+    canvas, _ = on_canvas(
+        [draw_face(0, 40), draw_face(1, 150), draw_face(2, 230)], 300, 560, [(10, 10), (60, 60), (300, 30)]
+    )
+    every, few = detector([canvas])[0], detector([canvas], smallest_px)[0]
+
+    def widths(faces: list[Face]) -> list[float]:
+        return [face.box_xyxy_px[2] - face.box_xyxy_px[0] for face in faces]
+
+    assert min(widths(every)) < 45 and min(widths(few)) > 0.6 * smallest_px
+    large = [face for face, width in zip(every, widths(every), strict=True) if width >= smallest_px]
+    assert large == [face for face, width in zip(few, widths(few), strict=True) if width >= smallest_px] != []
+
+
 def test_of_two_of_a_size_the_central_one_comes_first(detector: FaceDetector) -> None:
     canvas, drawn = on_canvas([draw_face(3, 150), draw_face(3, 150)], 200, 600, [(5, 20), (230, 20)])
     first, second = detector([canvas])[0]

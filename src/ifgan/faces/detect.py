@@ -54,21 +54,24 @@ class FaceDetector:
     def __init__(self) -> None:
         self._cascade = Cascade()
 
-    def __call__(self, images_hwc_uint8: list[np.ndarray]) -> list[list[Face]]:
-        """The faces of every (height, width, 3) uint8 RGB image, largest and most central first (prominence)."""
-        return [self._find(image) for image in images_hwc_uint8]
+    def __call__(self, images_hwc_uint8: list[np.ndarray], smallest_px: float = 0.0) -> list[list[Face]]:
+        """The faces of every (height, width, 3) uint8 RGB image, largest and most central first (prominence).
 
-    def _find(self, image: np.ndarray) -> list[Face]:
+        ``smallest_px``: what is clearly smaller isn't looked for, which saves time; a smaller face may be found still.
+        """
+        return [self._find(image, smallest_px) for image in images_hwc_uint8]
+
+    def _find(self, image: np.ndarray, smallest_px: float) -> list[Face]:
         height, width = image.shape[:2]
         scale = min(1.0, MAX_SIDE_PX / max(height, width))
         if scale < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
         border = 0
-        found = self._cascade(image)
+        found = self._cascade(image, smallest_px * scale)
         if not len(found[0]):
             border = round(max(image.shape[:2]) * _BORDER)
-            found = self._cascade(np.pad(image, ((border, border), (border, border), (0, 0))))
+            found = self._cascade(np.pad(image, ((border, border), (border, border), (0, 0))), smallest_px * scale)
         boxes, landmarks, confidences = found  # (N, 4), (N, 5, 2), (N,)
         rows = zip((boxes - border) / scale, (landmarks - border) / scale, confidences, strict=True)
         faces = [_face(*row, width, height) for row in rows]
@@ -104,18 +107,21 @@ class Cascade:
             Session(packaged_file(f"mtcnn-{name}.onnx")) for name in ("propose", "refine", "output")
         )
 
-    def __call__(self, image_hwc_uint8: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes (N, 4), landmarks (N, 5, 2) and confidences (N,) of the faces of at least MIN_FACE_PX, float32.
+    def __call__(
+        self, image_hwc_uint8: np.ndarray, smallest_px: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (N, 4), landmarks (N, 5, 2) and confidences (N,) of the faces of at least MIN_FACE_PX, float32;
+        ``smallest_px``: see FaceDetector.
 
         The image's longer side must be below 2,900 pixels, or the sums overflow 32 bits.
         """
         table = _summed_area_table(image_hwc_uint8)
-        boxes = self._proposals(table)
+        boxes = self._proposals(table, smallest_px)
         boxes = self._refined(table, boxes, THRESHOLDS[1])
         return self._outputs(table, boxes, THRESHOLDS[2])
 
-    def _proposals(self, table: np.ndarray) -> np.ndarray:
-        levels = [self._level(table, scale, THRESHOLDS[0]) for scale in _scales(table)]
+    def _proposals(self, table: np.ndarray, smallest_px: float) -> np.ndarray:
+        levels = [self._level(table, scale, THRESHOLDS[0]) for scale in _scales(table, smallest_px)]
         if not levels:
             return _NO_BOXES
         boxes, scores, shifts = map(np.concatenate, zip(*levels, strict=True))
@@ -163,12 +169,17 @@ class Cascade:
         return boxes[keep], points[keep], scores[keep]
 
 
-def _scales(table: np.ndarray) -> list[float]:
-    """Pyramid scales: the smallest face fills P-Net's window at the first, the image fits it at the last."""
+def _scales(table: np.ndarray, smallest_px: float) -> list[float]:
+    """Pyramid scales: the smallest face fills P-Net's window at the first, the image fits it at the last.
+
+    Levels stay where they are whatever ``smallest_px`` is, so that larger faces are found as without it; the level
+    below it is kept, because R-Net and O-Net enlarge a window by up to that.
+    """
     scale, scales = _CELL / MIN_FACE_PX, []
     shorter = min(table.shape[0], table.shape[1]) - 1
     while shorter * scale >= _CELL:
-        scales.append(scale)
+        if _CELL / scale >= smallest_px * _PYRAMID_FACTOR:
+            scales.append(scale)
         scale *= _PYRAMID_FACTOR
     return scales
 

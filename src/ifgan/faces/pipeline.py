@@ -117,20 +117,20 @@ def faces_in(request: Request, detector: FaceDetector, wanted: Wanted = _ALL) ->
     try:
         image = _opened(request)
         known = request.landmarks_xy_px is not None
-        faces = _known_face(request) if known else wanted.of(_found_upright(image, detector))
+        faces = _known_face(request) if known else wanted.of(_found_upright(image, detector, wanted.min_side_px))
         found = _alignable(image, faces, len(faces) if wanted.every else 1)
     except (PictureError, MemoryError) as error:
         return _failed(request, error)
     return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found))
 
 
-def _found_upright(image: np.ndarray, detector: FaceDetector) -> list[Face]:
+def _found_upright(image: np.ndarray, detector: FaceDetector, smallest_px: float) -> list[Face]:
     """The faces of the image as it lies, or turned by as many quarters as its surest face needs."""
-    found = detector([image])[0]
+    found = detector([image], smallest_px)[0]
     for quarters in (1, 2, 3):
         if _surest(found) >= _SURE:
             break
-        turned = detector([np.ascontiguousarray(np.rot90(image, quarters))])[0]
+        turned = detector([np.ascontiguousarray(np.rot90(image, quarters))], smallest_px)[0]
         if _surest(turned) >= _SURE:
             found = [_turned_back(face, quarters, *image.shape[:2]) for face in turned]
     return found
