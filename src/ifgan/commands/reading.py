@@ -32,7 +32,8 @@ def predict(
         aligned: images are aligned faces already
         one: only the largest, most central face of each image
         min_detection: leave out faces that the face finder is less sure of, 0 to 1
-        min_face: leave out faces whose box is narrower or lower, in pixels of the image; saves half the search at 40
+        min_face: leave out faces whose box is narrower or lower, in pixels of the image; much smaller ones aren't
+            looked for, which saves time
         redraw: faces as G draws them (free), or the nearest mixture of average faces; unset: as the model was made
         workers: processes that look for faces; unset: one a core
         device: where the networks work: cpu, cuda, or auto for a GPU where there is one

@@ -125,7 +125,9 @@ def faces_in(request: Request, detector: FaceDetector, wanted: Wanted = _ALL) ->
 
 
 def _found_upright(image: np.ndarray, detector: FaceDetector, smallest_px: float) -> list[Face]:
-    """The faces of the image as it lies, or turned by as many quarters as its surest face needs."""
+    """The faces of the image as it lies, or turned by as many quarters as its surest face needs; ``smallest_px``: as
+    FaceDetector's.
+    """
     found = detector([image], smallest_px)[0]
     for quarters in (1, 2, 3):
         if _surest(found) >= _SURE:

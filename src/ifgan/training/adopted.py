@@ -48,10 +48,8 @@ def _averages(trained: Trained) -> dict[str, np.ndarray]:
         return {name: np.full(ALIGNED_SHAPE, 128, np.uint8) for name in trained.labels}
     kept = trained.system.mixture.averages  # (N, 3, S, S)
     size = kept.shape[-1]
-    share = (
-        size / working_side(size) / trained.form.center_crop_zoom
-    )  # what networks see of an aligned face, its middle
-    side = round(share * ALIGNED_SIZE)
+    # What networks see of an aligned face is its middle.
+    side = round(ALIGNED_SIZE * size / working_side(size) / trained.form.center_crop_zoom)
     before = (ALIGNED_SIZE - side) // 2
     border = (before, ALIGNED_SIZE - side - before)
     faces = (np.asarray(Image.fromarray(to_picture(face.numpy())).resize((side, side))) for face in kept)
