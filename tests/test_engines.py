@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -19,6 +20,7 @@ from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.engines import Engine, load_engine
 from ifgan.errors import InputError
+from ifgan.header import drawing_file
 from ifgan.models.checkpoint import Trained, load_trained, save_trained
 from ifgan.models.export import export_onnx
 from ifgan.models.torch_engine import TorchEngine
@@ -54,6 +56,16 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def images(count: int) -> np.ndarray:
     return np.random.default_rng(count).uniform(-1, 1, (count, 3, 32, 32)).astype(np.float32)
+
+
+@pytest.mark.parametrize("file", [packaged_model(), drawing_file(packaged_model())], ids=lambda path: path.name)
+def test_each_convolution_of_the_packaged_model_is_joined_with_its_normalisation(file: Path, tmp_path: Path) -> None:
+    """Which onnxruntime does when it loads a file whose constants are computed, and no answer shows."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "loaded.onnx")
+    onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    operators = {node.op_type for node in onnx.load(tmp_path / "loaded.onnx").graph.node}
+    assert "Conv" in operators and not operators & {"BatchNormalization", "CastLike"}
 
 
 def test_it_says_what_the_checkpoint_says_for_any_number_of_images(pair: tuple[Trained, Path]) -> None:

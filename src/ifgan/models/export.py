@@ -66,7 +66,7 @@ def export_onnx(path: Path, trained: Trained, *, half: bool = False) -> list[Pat
     """
     with needing("train", "an ONNX file"):
         import onnx
-        import onnxscript  # noqa: F401  torch's exporter needs it
+        import onnxscript  # noqa: F401  torch's exporter needs it, and _folded
     system, path = trained.system, Path(path)
     drawn = (
         ["average_face", *(["mixture"] if system.mixture.averages.any() else [])] if isinstance(system, IFGAN) else []
@@ -91,7 +91,21 @@ def _graph(trained: Trained, outputs: list[str]) -> Any:
         dynamic_shapes=({0: torch.export.Dim("batch")},), input_names=["image"], output_names=outputs, verbose=False,
     )  # fmt: skip
     assert program is not None
-    return without_traces(program.model_proto)
+    return without_traces(_folded(program))
+
+
+def _folded(program: torch.onnx.ONNXProgram) -> Any:
+    """The graph with its constants computed: onnxruntime leaves the exporter's zero biases and limits of a ReLU6 as they
+    are, and then joins no convolution with its normalisation, which takes five times the time
+    (findings/onnxruntime-leaves-torch-conv-unjoined.sh). The exporter's own ``optimize`` would join them here, so that
+    weights lost their names and were rounded to half precision as products.
+    """
+    from onnxscript import optimizer
+
+    optimizer.inline(program.model)
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    return program.model_proto
 
 
 def without_traces(model: Any) -> Any:
