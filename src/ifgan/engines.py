@@ -59,10 +59,9 @@ def load_engine(path: Path, device: str = "cpu", redraw: Redraw | None = None) -
 class OnnxEngine:
     """A model in an ONNX file (models/export.py), run by onnxruntime."""
 
-    batch = 8  # more costs memory and gains nothing on a CPU
-
     def __init__(self, path: Path, device: str = "cpu", redraw: Redraw | None = None) -> None:
         self._drawing_file, self._device = drawing_file(path), "cpu" if device == "auto" else device
+        self.batch = 1 if self._device == "cpu" else 32  # on a CPU more gains little, and a camera's frames would wait
         self._session = Session(path, self._device)
         header = checked(header_of(self._session.metadata, path), path)
         try:

@@ -31,8 +31,8 @@ Picture = str | Path | Image.Image | np.ndarray
 class Prediction:
     """One face: ``box`` [x0, y0, x1, y1] and ``landmarks`` five [x, y] in pixels of the image (none of a face that
     the caller said is aligned), and the probability of every expression that the model knows. ``score``: how sure the
-    face finder is that it is one, in [0, 1]; ``turned``: by how many degrees the face lies turned clockwise in the
-    image, 0, 90, 180 or 270.
+    face finder is that it is one, in [0, 1], 0 for a thumbnail in which it finds none and that is read as the crop of
+    one; ``turned``: by how many degrees the face lies turned clockwise in the image, 0, 90, 180 or 270.
     """
 
     expression: str
@@ -152,7 +152,7 @@ class Recognizer:
         if isinstance(sources, str | bytes | Path | np.ndarray | Image.Image):
             raise InputError("stream: takes several images; call the recognizer itself with a single one")
         waiting: list[FoundFaces] = []
-        for found in self._found(sources, Wanted(every_face, self.min_detection, self.min_face), workers):
+        for found in self._found(sources, Wanted(every_face, self.min_detection, self.min_face, crops=True), workers):
             waiting.append(found)
             # Without a face there is nothing to wait for, unless an earlier image does.
             if (

@@ -129,10 +129,10 @@ def test_aligned_crops_lie_where_a_photographs_face_does_and_none_is_lost(tmp_pa
 
 def test_usual_landmarks_are_a_face_in_the_middle():
     """Eyes level, nose between them, close to the template's shape."""
-    from ifgan.data.readers.fer2013 import _USUAL_XY
+    from ifgan.faces.align import USUAL_XY
 
-    matrix = similarity_from_landmarks(_USUAL_XY * 192)
-    assert np.abs(transform_points(matrix, _USUAL_XY * 192)[:3] - TEMPLATE_XY_PX).max() < 8
+    matrix = similarity_from_landmarks(USUAL_XY * 192)
+    assert np.abs(transform_points(matrix, USUAL_XY * 192)[:3] - TEMPLATE_XY_PX).max() < 8
     assert abs(np.arctan2(matrix[1, 0], matrix[0, 0])) < np.radians(1)
 
 

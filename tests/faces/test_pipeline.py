@@ -191,3 +191,27 @@ def test_faces_that_are_small_or_not_sure_can_be_left_out(detector: FaceDetector
         face.confidence == surest for face in faces_in(Request(canvas), detector, Wanted(min_confidence=surest)).faces
     )
     assert faces_in(Request(canvas), detector, Wanted(min_confidence=1.1)) == FoundFaces()
+
+
+@pytest.mark.parametrize(
+    ("sides", "faces"), [((48, 48), 1), ((112, 96), 1), ((39, 48), 0), ((48, 64), 0), ((120, 120), 0)]
+)
+def test_a_thumbnail_in_which_nothing_is_found_can_be_taken_for_a_face(
+    detector: FaceDetector, sides: tuple[int, int], faces: int
+) -> None:
+    stripes = np.zeros((*sides, 3), np.uint8)
+    stripes[::4] = 200
+    found = faces_in(Request(stripes), detector, Wanted(crops=True))
+    assert len(found.faces) == len(found.aligned) == faces and faces_in(Request(stripes), detector) == FoundFaces()
+    for face in found.faces:
+        assert face.confidence == 0 and face.box_xyxy_px == (0, 0, sides[1], sides[0])
+        eye, other, nose = face.landmarks_xy_px[:3]
+        assert 0 < eye[0] < nose[0] < other[0] < sides[1] and 0 < eye[1] < nose[1] < sides[0]
+    assert not faces_in(Request(stripes), detector, Wanted(crops=True, min_confidence=0.01)).faces
+    assert not faces_in(Request(np.full_like(stripes, 128)), detector, Wanted(crops=True)).faces
+
+
+def test_a_face_that_is_found_in_a_thumbnail_is_no_crop(detector: FaceDetector) -> None:
+    canvas = np.asarray(Image.fromarray(on_canvas([draw_face(2, 220)], 256, 256, [(18, 18)])[0]).resize((96, 96)))
+    assert same([faces_in(Request(canvas), detector, Wanted(crops=True))], [faces_in(Request(canvas), detector)])
+    assert faces_in(Request(canvas), detector).faces

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ifgan.errors import PictureError
-from ifgan.faces.align import align_face, central_box, central_square
+from ifgan.faces.align import USUAL_XY, align_face, central_box, central_square
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
 from ifgan.workers import Work, map_in_processes, processors
@@ -22,6 +22,8 @@ from ifgan.workers import Work, map_in_processes, processors
 # down in 0.02.
 _SURE = 0.95
 _WORTH_A_POOL = 24  # starting workers takes as long as this many photographs
+_CROP_PX = (40, 112)  # sides of images that are handed round as crops of one face
+_CROP_CONTRAST_MIN = 5.0  # standard deviation of grey values; a plain area is no face
 _TOO_LARGE = "not enough memory for this image"
 _NETWORKS = ("ifgan.faces.detect", "ifgan.onnx_session")
 
@@ -56,11 +58,14 @@ class FoundFaces:
 class Wanted:
     """Which faces are aligned and returned: every one, or with ``every=False`` the most prominent only, of those that
     the detector is as sure of as ``min_confidence``, in [0, 1], and whose box is ``min_side_px`` wide and high.
+    ``crops``: a thumbnail in which none is found is one, at the place where a crop's face usually lies; its confidence
+    is 0.
     """
 
     every: bool = True
     min_confidence: float = 0.0
     min_side_px: float = 0.0
+    crops: bool = False
 
     def of(self, faces: list[Face]) -> list[Face]:
         """Those of all that were found."""
@@ -117,11 +122,24 @@ def faces_in(request: Request, detector: FaceDetector, wanted: Wanted = _ALL) ->
     try:
         image = _opened(request)
         known = request.landmarks_xy_px is not None
-        faces = _known_face(request) if known else wanted.of(_found_upright(image, detector, wanted.min_side_px))
+        faces = _known_face(request) if known else wanted.of(_sought(image, detector, wanted))
         found = _alignable(image, faces, len(faces) if wanted.every else 1)
     except (PictureError, MemoryError) as error:
         return _failed(request, error)
     return FoundFaces(tuple(face for face, _ in found), tuple(crop for _, crop in found))
+
+
+def _sought(image: np.ndarray, detector: FaceDetector, wanted: Wanted) -> list[Face]:
+    return _found_upright(image, detector, wanted.min_side_px) or (_as_crop(image) if wanted.crops else [])
+
+
+def _as_crop(image: np.ndarray) -> list[Face]:
+    height, width = image.shape[:2]
+    usual = min(height, width) >= _CROP_PX[0] and max(height, width) <= _CROP_PX[1] and 0.8 <= width / height <= 1.25
+    if not usual or image.std() < _CROP_CONTRAST_MIN:
+        return []
+    points = USUAL_XY * (width, height)
+    return [Face((0.0, 0.0, float(width), float(height)), tuple(map(tuple, points.tolist())), 0.0)]
 
 
 def _found_upright(image: np.ndarray, detector: FaceDetector, smallest_px: float) -> list[Face]:

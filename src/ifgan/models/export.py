@@ -95,8 +95,8 @@ def _graph(trained: Trained, outputs: list[str]) -> Any:
 
 
 def _folded(program: torch.onnx.ONNXProgram) -> Any:
-    """The graph with its constants computed: onnxruntime leaves the exporter's zero biases and limits of a ReLU6 as they
-    are, and then joins no convolution with its normalisation, which takes five times the time
+    """The graph with its constants computed: onnxruntime leaves the exporter's zero biases and limits of a ReLU6 as
+    they are, and then joins no convolution with its normalisation, which takes five times the time
     (findings/onnxruntime-leaves-torch-conv-unjoined.sh). The exporter's own ``optimize`` would join them here, so that
     weights lost their names and were rounded to half precision as products.
     """

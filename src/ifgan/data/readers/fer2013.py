@@ -19,13 +19,12 @@ from ifgan.data.readers.base import Reading, Rejected, SourcePicture, canonical_
 from ifgan.data.readers.ferplus import COLUMNS as VOTE_COLUMNS
 from ifgan.data.readers.ferplus import LabelRule, Votes, parse_votes, read_votes, voted
 from ifgan.errors import InputError, PictureError
+from ifgan.faces.align import USUAL_XY
 from ifgan.faces.picture import as_picture
 from ifgan.labels import canonical
 
 SIDE_PX = 48
 _SOUGHT_SIDE_PX = 192  # of 1,000 images MTCNN finds a face in 939, and in 933 of them as they are
-# Where MTCNN finds eyes, nose and mouth corners on average (250 images), in shares of the side.
-_USUAL_XY = np.array([(0.321, 0.382), (0.693, 0.380), (0.511, 0.592), (0.349, 0.787), (0.654, 0.786)])
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the codes 0 to 6
 FILES = ("fer2013.csv", "icml_face_data.csv")
 EXPECTED = {"pictures": 35887, "splits": {"train": 28709, "validation": 3589, "test": 3589}}
@@ -135,7 +134,7 @@ def _from_file(path: Path, where: str, usage: str) -> SourcePicture | Rejected:
 def _enlarged(item: SourcePicture) -> SourcePicture:
     size = (_SOUGHT_SIDE_PX, _SOUGHT_SIDE_PX)
     picture = Image.fromarray(as_picture(item.image)).resize(size, Image.Resampling.BICUBIC)
-    return replace(item, image=np.asarray(picture), usual_landmarks_xy_px=_USUAL_XY * _SOUGHT_SIDE_PX)
+    return replace(item, image=np.asarray(picture), usual_landmarks_xy_px=USUAL_XY * _SOUGHT_SIDE_PX)
 
 
 def _file(root: Path) -> Path:
