@@ -70,7 +70,8 @@ def test_what_reads_images_needs_no_torch() -> None:
     parts |= {"faces", "engines", "predict"}
     for path in SOURCE.rglob("*.py"):
         if path.relative_to(SOURCE).parts[0].removesuffix(".py") in parts:
-            assert not re.search(r"^\s*(import|from) (torch|timm|scipy|pandas)\b", path.read_text(), re.M), path
+            asked_for = re.sub(r"with needing\(.*\n +import pandas", "", path.read_text())
+            assert not re.search(r"^\s*(import|from) (torch|timm|scipy|pandas)\b", asked_for, re.M), path
             assert path.name == "engines.py" or "models" not in imported(path), path
 
 

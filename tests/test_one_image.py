@@ -24,7 +24,7 @@ from ifgan.data.pairs import Batch, FacePairs
 from ifgan.data.prepare import prepare
 from ifgan.data.sample import COLUMNS, read_manifest
 from ifgan.data.splits import folds_of, split_samples
-from ifgan.experiments.batch_predict import predict_files
+from ifgan.experiments.batch_predict import Outputs, predict_files
 from ifgan.faces.align import TEMPLATE_XY_PX, align_face, similarity_from_landmarks, transform_points
 from ifgan.faces.model_input import to_model_input
 from ifgan.faces.picture import open_picture
@@ -190,7 +190,7 @@ def test_the_recognizer_goes_the_same_way_and_answers_in_json(run: RunFolder, to
     by_hand = predict(trained.system, image, trained.config)
     expected = (by_hand.logits / trained.temperature).softmax(1)[0].tolist()
     assert list(face.probabilities.values()) == pytest.approx(expected, abs=1e-5)
-    assert predict_files([tour.photo], str(run.path), str(tour.root / "out.jsonl")) == 0
+    assert predict_files([tour.photo], str(run.path), Outputs(str(tour.root / "out.jsonl"))) == 0
     line = json.loads((tour.root / "out.jsonl").read_text())
     assert line == {"image": str(tour.photo), "faces": [face.to_dict()], "error": None}
 

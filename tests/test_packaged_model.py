@@ -14,6 +14,7 @@ import ifgan.weights
 from drawn_faces import draw_face, on_canvas
 from ifgan import Recognizer
 from ifgan.cli import build_parser
+from ifgan.engines import find_checkpoint
 from ifgan.errors import InputError
 from ifgan.header import drawing_file
 from ifgan.labels import EXPRESSIONS
@@ -21,7 +22,6 @@ from ifgan.models.build import build_system
 from ifgan.models.checkpoint import load_trained
 from ifgan.models.ifgan import Classifier
 from ifgan.models.tensor_file import read_tensors
-from ifgan.predict import find_checkpoint
 from ifgan.presets import make_config
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +20,15 @@ from torch.nn import functional as F
 from drawn_faces import draw_face, on_canvas
 from ifgan import Recognizer
 from ifgan.cli import main
+from ifgan.engines import find_checkpoint
 from ifgan.errors import InputError, PictureError
 from ifgan.experiments.evaluation import open_unseen
 from ifgan.experiments.outcome import read_outcome
 from ifgan.experiments.report import write_report
+from ifgan.faces.align import invert_similarity
 from ifgan.models.checkpoint import save_trained
 from ifgan.models.torch_engine import TorchEngine
-from ifgan.predict import Prediction, find_checkpoint
+from ifgan.predict import Prediction
 from ifgan.training.evaluate import evaluate
 from ifgan.training.run_folder import RunFolder
 from tiny_model import LABELS, tempered, tiny_trained
@@ -89,16 +92,19 @@ def test_a_prediction_says_what_where_and_how_sure(recognizer: Recognizer, photo
 def test_path_pil_image_array_and_list(recognizer: Recognizer, photo: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(photo).save(tmp_path / "a.png")
     faces = recognizer(photo)
+    bgr = Recognizer(recognizer.engine, bgr=True)
+    assert bgr(photo[..., ::-1]) == faces
     sources = [tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(photo), photo]
+    sources.append((tmp_path / "a.png").read_bytes())
     for source in sources:
-        assert recognizer(source) == faces
+        assert recognizer(source).faces == faces.faces == bgr(source if source is not photo else photo[..., ::-1]).faces
     many = recognizer(sources)
-    assert len(many) == 4 and all(close(one, faces) for one in many)
+    assert len(many) == 5 and all(close(one, faces) for one in many)
     assert recognizer([]) == []
 
 
 def test_no_face_is_an_empty_list(recognizer: Recognizer) -> None:
-    assert recognizer(np.full((100, 100, 3), 128, np.uint8)) == []
+    assert list(recognizer(np.full((100, 100, 3), 128, np.uint8))) == []
 
 
 def test_what_cannot_be_read_raises(recognizer: Recognizer, photo: np.ndarray, tmp_path: Path) -> None:
@@ -299,3 +305,95 @@ def test_one_picture_is_no_stream_of_them(recognizer: Recognizer, photo: np.ndar
         with pytest.raises(InputError, match="takes several images"):
             next(recognizer.stream(single))  # type: ignore[arg-type]
     assert len(recognizer((photo, photo))) == 2
+
+
+def test_a_face_s_place_leads_into_its_drawing_and_back(recognizer: Recognizer, photo: np.ndarray) -> None:
+    """The drawing's own pixels come back from the image that it was pasted into; nothing changes far from it."""
+    for turned in (photo, np.ascontiguousarray(np.rot90(photo)), np.asarray(Image.fromarray(photo).rotate(20))):
+        for face in recognizer(turned):
+            transform, side = np.array(face.transform), face.average_face.width
+            (left, _), (right, _), (_, nose), *_ = (transform @ (*point, 1) for point in face.landmarks)
+            assert 0 < left < side / 2 < right < side and side / 4 < nose < 3 * side / 4
+            pasted = np.asarray(face.paste_into(turned))
+            assert pasted.shape == turned.shape
+            inverse = invert_similarity(transform)
+            middle = inverse @ (side / 2, side / 2, 1)
+            seen = pasted[tuple(np.floor(middle[::-1]).astype(int))].astype(int)
+            drawn = np.asarray(face.average_face)[side // 2 - 3 : side // 2 + 3, side // 2 - 3 : side // 2 + 3]
+            assert (drawn.min(axis=(0, 1)) - 25 <= seen).all() and (seen <= drawn.max(axis=(0, 1)) + 25).all()
+            y, x = np.mgrid[: turned.shape[0], : turned.shape[1]]
+            places = transform @ np.stack([x.ravel() + 0.5, y.ravel() + 0.5, np.ones(x.size)])
+            outside = ((places < -1) | (places > side + 1)).any(axis=0).reshape(x.shape)
+            assert np.array_equal(pasted[outside], turned[outside]) and (pasted != turned).any()
+
+
+def test_an_aligned_face_s_place_is_the_image(model: Path, photo: np.ndarray) -> None:
+    (face,) = Recognizer.from_pretrained(model, aligned=True)(photo)
+    x0, y0, x1, y1 = face.box
+    places = np.array(face.transform) @ np.array([((x0 + x1) / 2, (y0 + y1) / 2, 1), (x0, y0, 1)]).T
+    side = face.average_face.width
+    np.testing.assert_allclose(places[:, 0], side / 2, atol=0.6)
+    assert (places[:, 1] < 0).all() and (places[:, 1] > -side / 4).all()
+
+
+def test_nothing_to_paste_is_told(recognizer: Recognizer, photo: np.ndarray) -> None:
+    with pytest.raises(InputError, match="nothing to paste"):
+        dataclasses.replace(recognizer(photo)[0], transform=()).paste_into(photo)
+
+
+def test_faces_of_an_image_as_a_table_and_as_an_image(
+    recognizer: Recognizer, photo: np.ndarray, tmp_path: Path
+) -> None:
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    found = recognizer(tmp_path / "a.png")
+    table = found.to_pandas()
+    assert list(table["image"]) == [str(tmp_path / "a.png")] * 2 and list(table["face"]) == [0, 1]
+    assert list(table["expression"]) == [face.expression for face in found]
+    np.testing.assert_array_equal(table[list(LABELS)], [list(face.probabilities.values()) for face in found])
+    assert found[0] is found.faces[0] and found[:1] == found.faces[:1] and len(list(found)) == len(found) == 2
+    nothing = recognizer(np.full((120, 120, 3), 128, np.uint8))
+    assert len(nothing) == 0 and list(nothing.rows(LABELS)[0]) == list(found.rows()[0])
+    plot = np.asarray(found.plot())
+    assert plot.shape[0] >= photo.shape[0] and plot.shape[1] > photo.shape[1]
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(PictureError, match="no such file"):
+        found.plot()
+    assert np.array_equal(found.plot(photo), plot)
+    x0, y0, x1, y1 = np.round(found[0].box).astype(int)
+    assert (plot[y0 : y1 + 1, x0 : x1 + 1] != photo[y0 : y1 + 1, x0 : x1 + 1]).any()
+    with pytest.raises(PictureError, match="isn't at hand"):
+        dataclasses.replace(found, source=None).plot()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_camera_may_write_into_the_frame_that_it_gave(
+    recognizer: Recognizer, photo: np.ndarray, workers: int
+) -> None:
+    frames = [np.roll(photo, 3 * step, axis=1) for step in range(26)]
+    buffer = np.empty_like(photo)
+
+    def camera() -> Iterator[np.ndarray]:
+        for frame in frames:
+            buffer[:] = frame
+            yield buffer
+
+    boxes = [[face.box for face in found] for found in recognizer.stream(camera(), workers=workers)]
+    assert boxes == [[face.box for face in recognizer(frame)] for frame in frames]
+
+
+def test_the_packaged_recognizer_can_be_sent_to_another_process(photo: np.ndarray) -> None:
+    recognizer = Recognizer.from_pretrained()
+    found = recognizer(photo)
+    other = pickle.loads(pickle.dumps(recognizer))
+    assert other(photo) == found and pickle.loads(pickle.dumps(found)) == found
+
+
+@pytest.mark.parametrize("options", [{"min_face": float("nan")}, {"min_face": -1}, {"min_face": 9, "aligned": True}])
+def test_options_that_mean_nothing_are_refused(options: dict) -> None:
+    with pytest.raises(InputError, match="min_face"):
+        Recognizer.from_pretrained(**options)
+
+
+def test_a_generator_of_images_is_not_one(recognizer: Recognizer, photo: np.ndarray) -> None:
+    with pytest.raises(PictureError, match="predict_batch and stream take several"):
+        recognizer(photo for _ in range(2))

@@ -208,6 +208,9 @@ _CONFIGURED = {"train": _add_train_arguments, "crossval": _add_crossval_argument
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as a daemon's are
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  as long as the process lives
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except BrokenPipeError:  # as in `ifgan predict ... | head`: the reader has seen enough

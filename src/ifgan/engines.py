@@ -1,16 +1,19 @@
 """What computes a `Recognizer`'s answers: a model in an ONNX file without torch, or a checkpoint of a run with it."""
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, get_args
 
 import numpy as np
 
-from ifgan.errors import InputError, needing
+from ifgan.errors import InputError, needing, one_line
 from ifgan.faces.model_input import InputForm
 from ifgan.header import Redraw, checked, drawing_file, header_of
 from ifgan.onnx_session import Session
+from ifgan.weights import PACKAGED_MODEL, packaged_model
 
+_FILES = ("model.onnx", "model.safetensors")  # what a model is called in a folder or on the hub
 _DRAWN = {"free": "average_face", "mixture": "mixture"}  # the output of an ONNX file for each redrawing
 
 
@@ -96,3 +99,42 @@ def finite(probabilities: np.ndarray) -> np.ndarray:
     if not np.isfinite(probabilities).all():
         raise InputError("the model's output is not finite; its weights are broken")
     return probabilities
+
+
+def find_checkpoint(model: str | Path) -> Path:
+    """The checkpoint file that a name stands for; ``ifgan-wild`` is the package's own, also where a folder of that name
+    lies. Raises InputError where there is none, here or at the hub.
+    """
+    if str(model) == PACKAGED_MODEL:
+        return packaged_model()
+    path = Path(model)
+    for candidate in (path, path / "checkpoint" / "best.safetensors", *(path / name for name in _FILES)):
+        if candidate.is_file():
+            return candidate
+    if path.exists() or not _is_hub_id(str(model)):
+        expected = f"{PACKAGED_MODEL}, a run folder, an .onnx or .safetensors file or a Hugging Face id"
+        raise InputError(f"{model}: no model there; expected {expected}")
+    with needing("train", f"{model}: no such folder; the Hugging Face hub"):
+        from huggingface_hub import hf_hub_download
+
+    reason = ""
+    for name in _FILES:
+        try:
+            found = Path(hf_hub_download(str(model), name))
+        except Exception as error:  # the hub client raises many kinds, for no network as for no such repository
+            reason = one_line(error)
+        else:
+            if found.suffix == ".onnx":
+                with suppress(Exception):  # not every model has one
+                    hf_hub_download(str(model), drawing_file(found).name)
+            return found
+    raise InputError(f"{model}: no such folder, and the Hugging Face hub gave no model ({reason})")
+
+
+def _is_hub_id(name: str) -> bool:
+    """``owner/name``, but not what only reads so: the mistyped path of a run in a folder that is here."""
+    owner, _, rest = name.partition("/")
+    local = (
+        not owner or owner.startswith((".", "~")) or name.endswith((".onnx", ".safetensors")) or Path(owner).exists()
+    )
+    return bool(rest) and "/" not in rest and not local

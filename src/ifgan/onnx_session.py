@@ -36,6 +36,11 @@ class Session:
         except Exception as error:  # its errors have no common class
             raise InputError(f"{path}: broken or cut off, expected a whole ONNX file ({one_line(error)})") from error
         self._input = self._session.get_inputs()[0].name
+        self._made_from = Path(path), device
+
+    def __reduce__(self) -> tuple[type["Session"], tuple[Path, str]]:
+        """Pickled as its file's name: whoever gets it opens the file."""
+        return Session, self._made_from
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -15,7 +16,7 @@ from drawn_faces import draw_face, on_canvas
 from ifgan import Recognizer
 from ifgan.cli import main
 from ifgan.errors import InputError
-from ifgan.experiments.batch_predict import predict_files
+from ifgan.experiments.batch_predict import Outputs, predict_files
 from ifgan.faces.align import align_face
 from ifgan.faces.detect import FaceDetector
 from ifgan.faces.model_input import to_model_input
@@ -89,7 +90,7 @@ def test_one_picture_and_the_batch_read_the_same_crop_bit_for_bit(
     trained.system.generator.register_forward_pre_hook(lambda module, inputs: seen.extend(inputs[0]))
     monkeypatch.setattr(Recognizer, "from_pretrained", lambda *args, **options: Recognizer(TorchEngine(trained)))
     whole = [folder / "a" / f"{number}.png" for number in (0, 2, 3)]
-    predict_files(whole, "any", str(tmp_path / "out.jsonl"), workers=0)
+    predict_files(whole, "any", Outputs(str(tmp_path / "out.jsonl")), workers=0)
     batch, alone = list(seen), []
     for path in whole:
         seen.clear()
@@ -161,7 +162,8 @@ def test_a_crash_leaves_the_old_file_whole_and_keeps_what_was_known(
     monkeypatch.setattr(Recognizer, "stream", broken_off)
     assert main(["predict", str(folder), "--model", str(model), "--json", str(out)]) == 2
     assert out.read_text() == "old\n"
-    assert len(lines((tmp_path / "out.jsonl.part").read_text())) == 1
+    (part,) = tmp_path.glob("out.jsonl.*.part")
+    assert len(lines(part.read_text())) == 1
 
 
 def test_output_that_cannot_be_written(
@@ -272,13 +274,54 @@ def test_standard_output_by_its_name_in_a_file(
     assert (tmp_path / "far.jsonl").read_text() == said
 
 
-@pytest.mark.parametrize("place", ["pictures", "."])
-def test_redrawn_faces_may_go_where_the_pictures_are(
-    place: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_redrawn_faces_may_go_above_the_pictures(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures").mkdir()
     Image.fromarray(draw_face(1, 160)[0]).save(tmp_path / "pictures" / "a.png")
     monkeypatch.chdir(tmp_path)
-    assert main(["predict", "pictures", "--model", str(model), "--faces", place, "--json", "out.jsonl"]) == 0
+    assert main(["predict", "pictures", "--model", str(model), "--faces", ".", "--json", "out.jsonl"]) == 0
     (line,) = lines((tmp_path / "out.jsonl").read_text())
     assert all(Path(face["average_face"]).exists() for face in line["faces"])
+
+
+def test_a_table_has_a_row_a_face_and_one_for_an_image_without(
+    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["predict", str(folder), "--model", str(model)]
+    assert main([*arguments, "--csv", str(tmp_path / "t.csv"), "--json", str(tmp_path / "t.jsonl")]) == 1
+    table = pd.read_csv(tmp_path / "t.csv")
+    expected = []
+    for line in lines((tmp_path / "t.jsonl").read_text()):
+        rows = [dict(zip(("x0", "y0", "x1", "y1"), face["box"], strict=True)) | face for face in line["faces"]]
+        expected += [{"image": line["image"], "face": k} | row for k, row in enumerate(rows)]
+        expected += [] if rows else [{"image": line["image"], "error": line["error"]}]
+    assert len(table) == len(expected) == 12 and table["error"].notna().sum() == 3
+    for row, face in zip(table.to_dict("records"), expected, strict=True):
+        probabilities = face.pop("probabilities", {})
+        for name, value in (face | probabilities).items():
+            if name not in ("box", "landmarks") and value is not None:
+                assert row[name] == (pytest.approx(value) if isinstance(value, float) else value)
+        assert ("expression" in face) or np.isnan(row["face"])
+    capsys.readouterr()
+    main([*arguments, "--csv", "-"])
+    assert capsys.readouterr().out == (tmp_path / "t.csv").read_text()
+    assert main([*arguments, "--csv", "-", "--json", "-"]) == 2
+    assert "choose another name for the table" in capsys.readouterr().err
+
+
+def test_annotated_copies_of_what_could_be_read(model: Path, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "annotated"
+    assert main(["predict", str(folder), "--model", str(model), "--json", os.devnull, "--annotate", str(out)]) == 1
+    images = [np.asarray(Image.open(path)) for path in out.iterdir()]
+    assert len(images) == 7 and all(image.shape[1] > 400 for image in images)
+
+
+def test_ours_do_not_go_among_the_images(
+    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folder, tmp_path / "in")
+    for option in ("--faces", "--annotate"):
+        assert main(["predict", str(tmp_path / "in"), "--model", str(model), option, str(tmp_path / "in")]) == 2
+        assert "in: is the folder of the images that are read" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main(["predict", str(tmp_path / "in"), "--model", str(model), "--faces", str(tmp_path / "file")]) == 2
+    assert f"{tmp_path / 'file'}: is a file; expected a folder" in capsys.readouterr().err

@@ -12,8 +12,10 @@ def predict(
     images: list[Path],
     *,
     model: str = PACKAGED_MODEL,
-    json_out: str = "-",
+    json_out: str | None = None,
+    csv: str | None = None,
     faces: Path | None = None,
+    annotate: Path | None = None,
     aligned: bool = False,
     one: bool = False,
     min_detection: float = 0.0,
@@ -22,13 +24,15 @@ def predict(
     workers: int | None = None,
     device: str = "auto",
 ) -> int:
-    """Read the expressions of every face in images or folders of them, one JSON object an image.
+    """Read the expressions of every face in images or folders of them: one JSON object an image, or a table.
 
     Args:
         images: files and folders
         model: ifgan-wild (the one in the package), run folder, checkpoint file or Hugging Face id
-        json_out: file to write, or - for standard output
+        json_out: file to write, or - for standard output, which it is without --csv
+        csv: file for a table, a row a face, or - for standard output
         faces: folder for the redrawn faces; they are not anonymous, see docs/privacy.md
+        annotate: folder for copies of the images with box, expression, drawing and probabilities at every face
         aligned: images are aligned faces already
         one: only the largest, most central face of each image
         min_detection: leave out faces that the face finder is less sure of, 0 to 1
@@ -38,13 +42,13 @@ def predict(
         workers: processes that look for faces; unset: one a core
         device: where the networks work: cpu, cuda, or auto for a GPU where there is one
     """
-    from ifgan.experiments.batch_predict import predict_files
+    from ifgan.experiments.batch_predict import Outputs, predict_files
 
     if workers is not None and workers < 0:
         raise InputError(f"workers {workers}: expected at least 0")
     failed = predict_files(
-        images, model, json_out, faces, aligned=aligned, every_face=not one, redraw=redraw, workers=workers,
-        device=device, min_detection=min_detection, min_face=min_face,
+        images, model, Outputs(json_out, csv, faces, annotate), aligned=aligned, every_face=not one, redraw=redraw,
+        workers=workers, device=device, min_detection=min_detection, min_face=min_face,
     )  # fmt: skip
     return FAILED if failed else 0
 
@@ -67,9 +71,9 @@ def export(
         generator: for the run folder of a baseline: the model whose generator draws, while the baseline goes on reading
     """
     from ifgan.data.averages import read_averages
+    from ifgan.engines import find_checkpoint
     from ifgan.models.checkpoint import load_trained, save_trained
     from ifgan.models.export import export_onnx
-    from ifgan.predict import find_checkpoint
     from ifgan.training.adopted import adopt, with_generator
 
     source = find_checkpoint(model)

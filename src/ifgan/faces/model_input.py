@@ -76,7 +76,7 @@ def shrink(aligned_hwc_uint8: np.ndarray, size_px: int) -> np.ndarray:
 
 def _check(picture: np.ndarray) -> None:
     shape = picture.shape
-    if picture.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3:
+    if picture.dtype != np.uint8 or len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or not shape[0]:
         raise PictureError(f"an aligned face must be square HWC uint8 RGB, got {picture.dtype} {shape}")
 
 
@@ -91,6 +91,14 @@ def to_model_input(aligned_hwc_uint8: np.ndarray, size_px: int = 224) -> np.ndar
     image /= 127.5
     image -= 1
     return image
+
+
+def input_transform(form: InputForm, size_px: int, side: int) -> np.ndarray:
+    """(2, 3): from pixels of an aligned face, ``side`` large, to those of the model input and so of a drawing."""
+    middle = side - 2 * round(side * (1 - 1 / form.center_crop_zoom) / 2)
+    scale, corner = working_side(size_px) / middle, centre_corner(size_px)
+    shift = -scale * (side - middle) / 2 - corner
+    return np.array([(scale, 0.0, shift), (0.0, scale, shift)])
 
 
 def centre_corner(size_px: int) -> int:

@@ -11,6 +11,7 @@ converted without a colour profile; of an animation the first frame counts. HEIC
 import io
 import threading
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,16 @@ def open_picture(path: str | Path) -> np.ndarray:
     Raises PictureError, one sentence that names the file, when it is missing, no image, cut off, smaller than
     MIN_SIDE_PX on a side or larger than MAX_PIXELS. Sizes are judged by the header, before anything is decoded.
     """
-    name, path = str(path), Path(path)
+    return _decoded(Path(path), str(path))
+
+
+def _decoded(file: Path | io.BytesIO, name: str) -> np.ndarray:
     try:
-        if not path.is_file():  # also keeps a named pipe from blocking for ever
-            raise PictureError(f"{name}: {_why_missing(path)}")
-        if _is_heif(path):
-            return _heif(path, name)
-        with _opened(path) as image:
+        if isinstance(file, Path) and not file.is_file():  # also keeps a named pipe from blocking for ever
+            raise PictureError(f"{name}: {_why_missing(file)}")
+        if _is_heif(file):
+            return _heif(file, name)
+        with _opened(file) as image:
             return _to_rgb(image, name)
     except PictureError:
         raise
@@ -72,13 +76,16 @@ def _why_missing(path: Path) -> str:
     return "is not a file" if path.exists() else "no such file"
 
 
-def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
-    """HWC uint8 RGB from a path, a PIL image, an HWC uint8 RGB array (returned as it is) or a grey (H, W) uint8 one.
+def as_picture(source: str | Path | bytes | Image.Image | np.ndarray) -> np.ndarray:
+    """HWC uint8 RGB from a path, a file's bytes, a PIL image, an HWC uint8 RGB array (returned as it is) or a grey
+    (H, W) uint8 one.
 
     Raises PictureError for what can't be read, and for an array of another shape or type.
     """
     if isinstance(source, str | Path):
         return open_picture(source)
+    if isinstance(source, bytes):
+        return _decoded(io.BytesIO(source), "the bytes")
     if isinstance(source, Image.Image):
         try:
             return _to_rgb(source, "the PIL image")
@@ -87,7 +94,10 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
         except Exception as error:  # as above
             raise PictureError(f"the PIL image can't be decoded ({one_line(error)})") from error
     if not isinstance(source, np.ndarray):
-        raise PictureError(f"an image must be a path, a PIL image or an array, not {type(source).__name__}")
+        expected = "a path, a file's bytes, a PIL image or an array"
+        if isinstance(source, Iterator):
+            raise PictureError(f"an image must be {expected}; predict_batch and stream take several")
+        raise PictureError(f"an image must be {expected}, not {type(source).__name__}")
     if source.dtype == np.uint8 and source.ndim == 2:
         source = np.repeat(source[..., None], 3, axis=2)  # (H, W) -> (H, W, 3)
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
@@ -96,7 +106,7 @@ def as_picture(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
     return source
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(file: Path | io.BytesIO) -> Image.Image:
     """The image with only its header read.
 
     One thread at a time: neither Pillow's registering of readers nor Python's warning filter is safe otherwise.
@@ -104,21 +114,24 @@ def _opened(path: Path) -> Image.Image:
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is the limit here
         Image.init()
-        return Image.open(path, formats=_FORMATS)
+        return Image.open(file, formats=_FORMATS)
 
 
-def _is_heif(path: Path) -> bool:
+def _is_heif(source: Path | io.BytesIO) -> bool:
     """By its first brand (ISO/IEC 23008-12); AVIF, which Pillow reads, has another."""
-    with open(path, "rb") as file:
-        start = file.read(12)
+    if isinstance(source, Path):
+        with open(source, "rb") as file:
+            start = file.read(12)
+    else:
+        start = source.getvalue()[:12]
     return start[4:8] == b"ftyp" and start[8:12].decode("latin-1") in _HEIF
 
 
-def _heif(path: Path, name: str) -> np.ndarray:
+def _heif(file: Path | io.BytesIO, name: str) -> np.ndarray:
     """The primary image, which libheif has turned upright already: its flag says nothing any more."""
     with needing("heic", f"{name}: is HEIC", PictureError):
         import pi_heif
-    image = pi_heif.open_heif(path)
+    image = pi_heif.open_heif(file)
     width, height = image.size
     _check_size(width, height, name)
     return _to_rgb(image.to_pillow(), name)

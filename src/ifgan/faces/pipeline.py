@@ -13,7 +13,14 @@ import numpy as np
 from PIL import Image
 
 from ifgan.errors import PictureError
-from ifgan.faces.align import USUAL_XY, align_face, central_box, central_square
+from ifgan.faces.align import (
+    ALIGNED_SIZE,
+    USUAL_XY,
+    align_face,
+    central_box,
+    central_square,
+    similarity_from_landmarks,
+)
 from ifgan.faces.detect import Face, FaceDetector
 from ifgan.faces.picture import as_picture
 from ifgan.workers import Work, map_in_processes, processors
@@ -27,7 +34,7 @@ _CROP_CONTRAST_MIN = 5.0  # standard deviation of grey values; a plain area is n
 _TOO_LARGE = "not enough memory for this image"
 _NETWORKS = ("ifgan.faces.detect", "ifgan.onnx_session")
 
-Source = str | Path | np.ndarray | Image.Image
+Source = str | Path | bytes | np.ndarray | Image.Image
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,15 @@ def _turned_back(face: Face, quarters: int, height: int, width: int) -> Face:
     (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
     points = tuple(back(x, y) for x, y in face.landmarks_xy_px)
     return Face((left, top, right, bottom), points, face.confidence, 90 * quarters)
+
+
+def to_aligned(face: Face) -> np.ndarray:
+    """(2, 3): from pixels of the image to those of the aligned face."""
+    if face.landmarks_xy_px:
+        return similarity_from_landmarks(np.array(face.landmarks_xy_px))
+    x0, y0, x1, _ = face.box_xyxy_px  # whole_picture's
+    scale = ALIGNED_SIZE / (x1 - x0)
+    return np.array([(scale, 0, -scale * x0), (0, scale, -scale * y0)])
 
 
 def whole_picture(request: Request) -> FoundFaces:

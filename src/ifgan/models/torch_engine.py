@@ -1,11 +1,17 @@
 """A checkpoint's answers, by torch, in the form in which `ifgan.predict` asks for them."""
 
+import os
+
 import numpy as np
 import torch
 
 from ifgan.models.checkpoint import Trained
 from ifgan.models.device import device_of
 from ifgan.models.ifgan import predict, to_probabilities
+
+# OpenMP's threads don't come along into a forked process, which would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class TorchEngine:
