@@ -39,10 +39,17 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for name, checkout in checkouts.items():
             found[name].append(child(arguments.photos, checkout))
+    print("commit", *(f"{name} {commit(checkout)}" for name, checkout in checkouts.items()))
     print(f"{'':24}{'ours':>10}{'reference':>12}{'ratio':>8}")
     for what in found["ours"][0]:
         ours, reference = (statistics.median(one[what] for one in found[name]) for name in found)
         print(f"{what:24}{ours:10.1f}{reference:12.1f}{reference / ours:8.1f}")
+
+
+def commit(checkout: Path) -> str:
+    """Its short name, with a + where files have changed since."""
+    command = ["git", "-C", str(checkout), "describe", "--always", "--exclude=*", "--dirty=+"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def child(photos: Path, checkout: Path) -> dict[str, float]:
