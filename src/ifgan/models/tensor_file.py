@@ -16,6 +16,7 @@ from ifgan.errors import InputError
 from ifgan.files import write_bytes
 from ifgan.header import FORMAT, checked, drawing_file, header_of
 
+RUNS_FILE = "best.safetensors"  # a run folder's own
 _HEADER = "ifgan"
 SYSTEM = "system."  # begins a weight's name in an ONNX file
 
@@ -46,7 +47,8 @@ def header_of_any(path: Path) -> dict[str, Any] | None:
 
 def _read(path: Path, take: Callable[[Any], dict[str, Tensor]]) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such checkpoint")
+        hint = "; ifgan export MODEL --format run makes a run folder of a model" if Path(path).name == RUNS_FILE else ""
+        raise InputError(f"{path}: no such checkpoint{hint}")
     if Path(path).suffix == ".onnx":
         return _read_onnx(path)
     try:
