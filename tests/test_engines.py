@@ -206,9 +206,15 @@ from ifgan import Recognizer
 from ifgan.cli import main
 photo = numpy.load("photo.npy")
 PIL.Image.fromarray(photo).save("photo.png")
-(face,) = Recognizer.from_pretrained()(photo)
+found = Recognizer.from_pretrained()(photo)
+found.plot().save("plot.png")
+try:
+    found.to_pandas()
+except ValueError as error:
+    assert str(error).endswith("needs pandas, which is not installed; pip install pandas")
+(face,) = found
 face.average_face.save("redrawn.png")
-print([main(["predict", "photo.png", "--json", "out.jsonl", "--faces", "faces", "--redraw", "mixture"]),
+print([main(["predict", "photo.png", "--json", "out.jsonl", "--csv", "out.csv", "--faces", "faces", "--redraw", "mixture"]),
        main(["predict", "photo.png", "--model", "run.safetensors"]), main(["train", "--data", "a", "--out", "b"])])
 """,
         tmp_path,

@@ -28,14 +28,17 @@ def some_of(names: Iterable[str], limit: int = 5, between: str = ", ") -> str:
 
 
 @contextmanager
-def needing(extra: str, what: str, error_type: type[InputError] = InputError) -> Iterator[None]:
-    """Imports that only come with an extra of this package. Raises ``error_type``: ``what`` needs it."""
+def needing(extra: str | None, what: str, error_type: type[InputError] = InputError) -> Iterator[None]:
+    """Imports that only come with an extra of this package, or with None by themselves. Raises ``error_type``: ``what``
+    needs it.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         raise error_type(f"{what}: {missing(error, extra)}") from error
 
 
-def missing(error: ModuleNotFoundError, extra: str = "train") -> str:
+def missing(error: ModuleNotFoundError, extra: str | None = "train") -> str:
     """What is said of a package that isn't installed."""
-    return f'needs {error.name}, which is not installed; pip install "ifgan[{extra}]"'
+    wanted = error.name if extra is None else f'"ifgan[{extra}]"'
+    return f"needs {error.name}, which is not installed; pip install {wanted}"

@@ -116,8 +116,8 @@ class PictureFaces(Sequence[Prediction]):
         return [{"image": self.image} | row | {"error": self.error} for row in faces]
 
     def to_pandas(self) -> Any:
-        """`rows` as a pandas DataFrame; ``pd.concat`` joins those of several images."""
-        with needing("train", "a pandas DataFrame"):
+        """`rows` as a pandas DataFrame; ``pd.concat`` joins those of several images. Raises InputError without pandas."""
+        with needing(None, "a DataFrame"):
             import pandas
 
         return pandas.DataFrame(self.rows())
