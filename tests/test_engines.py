@@ -214,7 +214,8 @@ except ValueError as error:
     assert str(error).endswith("needs pandas, which is not installed; pip install pandas")
 (face,) = found
 face.average_face.save("redrawn.png")
-print([main(["predict", "photo.png", "--json", "out.jsonl", "--csv", "out.csv", "--faces", "faces", "--redraw", "mixture"]),
+outputs = ["--json", "out.jsonl", "--csv", "out.csv", "--faces", "faces"]
+print([main(["predict", "photo.png", *outputs, "--redraw", "mixture"]),
        main(["predict", "photo.png", "--model", "run.safetensors"]), main(["train", "--data", "a", "--out", "b"])])
 """,
         tmp_path,

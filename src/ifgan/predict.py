@@ -116,7 +116,7 @@ class PictureFaces(Sequence[Prediction]):
         return [{"image": self.image} | row | {"error": self.error} for row in faces]
 
     def to_pandas(self) -> Any:
-        """`rows` as a pandas DataFrame; ``pd.concat`` joins those of several images. Raises InputError without pandas."""
+        """`rows` as a pandas DataFrame; ``pd.concat`` joins those of several images. InputError without pandas."""
         with needing(None, "a DataFrame"):
             import pandas
 
