@@ -9,7 +9,7 @@ import numpy as np
 
 from ifgan.errors import InputError, needing, one_line
 from ifgan.faces.model_input import InputForm
-from ifgan.header import Redraw, checked, drawing_file, header_of
+from ifgan.header import RUNS_FILE, Redraw, checked, drawing_file, header_of
 from ifgan.onnx_session import Session
 from ifgan.weights import PACKAGED_MODEL, packaged_model
 
@@ -108,7 +108,7 @@ def find_checkpoint(model: str | Path) -> Path:
     if str(model) == PACKAGED_MODEL:
         return packaged_model()
     path = Path(model)
-    for candidate in (path, path / "checkpoint" / "best.safetensors", *(path / name for name in _FILES)):
+    for candidate in (path, path / "checkpoint" / RUNS_FILE, *(path / name for name in _FILES)):
         if candidate.is_file():
             return candidate
     if path.exists() or not _is_hub_id(str(model)):

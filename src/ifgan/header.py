@@ -7,6 +7,7 @@ from typing import Any, Literal
 from ifgan.errors import InputError
 
 FORMAT = 1
+RUNS_FILE = "best.safetensors"  # the model of a run, in its folder checkpoint/
 Redraw = Literal["free", "mixture"]  # faces as G draws them, or their nearest mixture of average faces
 
 

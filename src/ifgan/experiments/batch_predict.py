@@ -33,6 +33,7 @@ class Outputs:
 
     @property
     def lines(self) -> str | None:
+        """Where JSON goes."""
         return "-" if self.json is None and self.csv is None else self.json
 
 

@@ -31,7 +31,8 @@ class Read(Protocol):
 
 
 def paste_drawing(image_hwc_uint8: np.ndarray, drawing: Image.Image, transform: np.ndarray) -> np.ndarray:
-    """A copy of the image with the drawing where its face is, turned and sized like it, its oval edge blended.
+    """A copy of the image, (height, width, 3), with the drawing where its face is, turned and sized like it, its oval
+    edge blended.
 
     ``transform``: (2, 3), from pixels of the image to those of the drawing.
     """
@@ -64,8 +65,9 @@ def _oval(side: int) -> Image.Image:
 
 
 def annotated(image_hwc_uint8: np.ndarray, faces: Sequence[Read]) -> Image.Image:
-    """The image with a box and the expression at every face; in a panel beside it each face's drawing and the
-    probability of every expression as a bar, for as many faces as the panel has room for.
+    """The image, (height, width, 3), with a box and the expression at every face; in a panel beside it each face's
+    drawing and the probability of every expression as a bar, for as many faces as the panel has room for. Larger and
+    much smaller images are resized (_SIDE_PX).
     """
     image = Image.fromarray(image_hwc_uint8)
     longer = max(image.size)

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from ifgan.errors import InputError
 from ifgan.files import write_bytes
-from ifgan.header import FORMAT, checked, drawing_file, header_of
+from ifgan.header import FORMAT, RUNS_FILE, checked, drawing_file, header_of
 
-RUNS_FILE = "best.safetensors"  # a run folder's own
 _HEADER = "ifgan"
 SYSTEM = "system."  # begins a weight's name in an ONNX file
 

@@ -14,7 +14,7 @@ import yaml
 from ifgan.config import NEUTRAL, Config, read_config, to_dict
 from ifgan.errors import InputError
 from ifgan.files import read_object, read_text, write_json, write_text
-from ifgan.models.tensor_file import RUNS_FILE
+from ifgan.header import RUNS_FILE
 from ifgan.versions import versions_of
 
 PACKAGES = ("ifgan", "torch", "torchvision", "timm", "accelerate", "numpy", "Pillow", "onnxruntime")
